@@ -1,0 +1,1 @@
+//! The grid file: text in, checked sweep out.
