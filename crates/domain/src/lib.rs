@@ -13,6 +13,7 @@ pub mod grid;
 pub mod ids;
 pub mod metric;
 pub mod outcome;
+pub mod params;
 pub mod trial;
 
 pub use config::{Config, EvaluationSpec, ModelKind, ModelSpec, NetSpec, Preset, TrainSpec};

@@ -1,0 +1,1 @@
+//! A config as a flat list of named values, for people: leaderboard, report, exports.
