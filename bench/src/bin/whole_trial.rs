@@ -1,0 +1,64 @@
+//! The whole of a trial (200 epochs, t-SNE 2-D and 3-D, k-means, scores) against PyTorch and scikit-learn, in turn.
+//! Ours runs as many trials at once as there are cores, one thread each; the peer one trial on all cores, its best
+//! arrangement.
+//!
+//! `cargo run --release -p bench --bin whole_trial -- [--model ae] [--epochs 200] [--rounds 1]`
+#![allow(clippy::print_stdout, reason = "a benchmark's product is what it prints")]
+
+use anyhow::Context as _;
+use bench::{median, option, peer, timed, trials};
+use domain::{ModelKind, Preset};
+use eval::EvaluationInput;
+use models::{Control, Engine, TrainOptions};
+
+fn main() -> anyhow::Result<()> {
+    models::limit_threads();
+    let model = option("model", "ae".to_owned())?;
+    let kind = ModelKind::from_name(&model).context("--model ae|beta-vae|beta-vsc")?;
+    let peer_name = match kind {
+        ModelKind::Ae => "ae",
+        ModelKind::BetaVae => "vae",
+        ModelKind::BetaVsc => "vsc",
+        ModelKind::Pca => anyhow::bail!("the peer has no PCA: --model ae|beta-vae|beta-vsc"),
+    };
+    let epochs: u32 = option("epochs", 200)?;
+    let rounds: usize = option("rounds", 1)?;
+    let slots = std::thread::available_parallelism()?.get() as u64;
+    let data = bench::pbmc3k()?;
+    let config = trials::config(kind, Preset::Report, epochs);
+    let (mut ours, mut theirs) = (vec![], vec![]);
+    for _ in 0..rounds {
+        let (_, wall) = timed(|| whole_trials(&config, &data, slots))?;
+        ours.push(wall.as_secs_f64() / slots as f64);
+        let text = peer::finish(peer::start("bench/peers/whole_trial.py", &[peer_name, "0", &epochs.to_string()])?)?;
+        theirs.push(peer::number_before(&text[text.find("whole trial").unwrap_or(0)..], " s")?);
+    }
+    let (ours, theirs) = (median(&ours), median(&theirs));
+    println!("{model}, {epochs} epochs, t-SNE 2-D and 3-D, k-means and scores; seconds a trial");
+    println!("latentsweep {ours:.2}   PyTorch + scikit-learn {theirs:.2}   ratio {:.2}x", theirs / ours);
+    Ok(())
+}
+
+fn whole_trials(config: &domain::Config, data: &cells::Dataset, slots: u64) -> anyhow::Result<()> {
+    let options = TrainOptions { engine: Engine::Sparse, isa: None };
+    let labels = data.labels().map(|labels| (labels.of_cell.as_slice(), labels.classes.len()));
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..slots)
+            .map(|seed| {
+                let options = &options;
+                scope.spawn(move || -> anyhow::Result<()> {
+                    let trained = models::train(config, seed, data.matrix(), options, &mut |_| Control::Continue)?;
+                    eval::evaluate(&EvaluationInput {
+                        codes: &trained.latent,
+                        n_cells: data.n_cells(),
+                        dim: trained.latent_dim,
+                        labels,
+                        spec: &config.evaluation,
+                    })?;
+                    Ok(())
+                })
+            })
+            .collect();
+        threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| anyhow::anyhow!("a trial panicked"))?)
+    })
+}

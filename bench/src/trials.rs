@@ -1,0 +1,60 @@
+//! Our side of the training benchmarks: trials of one process, one thread each, sharing the matrix.
+
+use anyhow::Context as _;
+use domain::config::{AeSpec, BetaVaeSpec, BetaVscSpec, Activation, Encode, Gate};
+use domain::{Config, EvaluationSpec, ModelKind, ModelSpec, NetSpec, Preset, TrainSpec};
+use models::{Control, TrainOptions, Trained};
+
+/// The config of the peers' script: β 2, c 50, α 0.5, batch 256.
+#[must_use]
+pub fn config(model: ModelKind, preset: Preset, epochs: u32) -> Config {
+    let net = NetSpec::of_preset(preset, model, 6);
+    let model = match model {
+        ModelKind::Pca => ModelSpec::Pca(domain::config::PcaSpec { latent_dim: 6 }),
+        ModelKind::Ae => ModelSpec::Ae(AeSpec { net, latent_activation: Activation::None }),
+        ModelKind::BetaVae => ModelSpec::BetaVae(BetaVaeSpec { net, beta: 2.0, encode: Encode::Mean }),
+        ModelKind::BetaVsc => ModelSpec::BetaVsc(BetaVscSpec {
+            net,
+            beta: 2.0,
+            alpha: 0.5,
+            c: 50.0,
+            gate: Gate::ExpRelu,
+            encode: Encode::Mean,
+        }),
+    };
+    Config { model, train: Some(TrainSpec { epochs, ..TrainSpec::default() }), evaluation: EvaluationSpec::default() }
+}
+
+/// Trains `count` trials (seeds 0, 1, …) at once, one thread each.
+///
+/// # Errors
+/// When one of them fails.
+pub fn train_at_once(
+    config: &Config,
+    data: &cells::Dataset,
+    options: &TrainOptions,
+    count: u64,
+) -> anyhow::Result<Vec<Trained>> {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..count)
+            .map(|seed| {
+                scope.spawn(move || models::train(config, seed, data.matrix(), options, &mut |_| Control::Continue))
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| {
+                let trained = thread.join().map_err(|_| anyhow::anyhow!("a trial panicked"))?;
+                trained.context("a trial failed")
+            })
+            .collect()
+    })
+}
+
+/// Median seconds of an epoch over trials that ran at once, divided by their number: seconds an epoch costs a trial.
+#[must_use]
+pub fn seconds_per_epoch_per_trial(trials: &[Trained]) -> f64 {
+    let seconds: Vec<f64> =
+        trials.iter().flat_map(|trained| trained.epochs.iter().map(|record| record.seconds)).collect();
+    crate::median(&seconds) / trials.len() as f64
+}
