@@ -1,0 +1,137 @@
+//! The leaderboard of a made-up sweep, in every format.
+
+use domain::metric::MetricName;
+use domain::TrialState;
+
+use super::fixture::{beta_vae, record, sweep};
+use super::{
+    FilterError, LeaderboardOptions, TableOptions, build, json, rows_csv, rows_markdown, rows_table, trials_csv,
+    trials_markdown, trials_table,
+};
+
+fn labels(options: &LeaderboardOptions) -> Vec<(Option<usize>, String)> {
+    let board = build(&sweep(), options).unwrap();
+    board.rows.into_iter().map(|row| (row.rank, row.label)).collect()
+}
+
+#[test]
+fn configs_are_ranked_by_their_mean_and_only_done_trials_count() {
+    let board = build(&sweep(), &LeaderboardOptions::default()).unwrap();
+    assert_eq!(board.metric, MetricName::LatentKmeansAri);
+    let seen: Vec<_> = board.rows.iter().map(|row| (row.rank, row.label.as_str(), row.n)).collect();
+    // β = 1 has mean 0.6 (up to rounding), β = 2 has 0.6 in its only done trial; β = 4 has nothing yet
+    assert_eq!(seen[0], (Some(1), "pca", 1));
+    assert_eq!(seen[3], (None, "beta-vae beta=4", 0));
+    let two = board.rows.iter().find(|row| row.label == "beta-vae beta=2").unwrap();
+    assert_eq!(two.counts.words(), "1 diverged, 1 failed");
+    assert_eq!(two.metric(MetricName::LatentKmeansAri).unwrap().ci95, None);
+    assert!(board.rows[0].deterministic && !two.deterministic);
+}
+
+#[test]
+fn equal_means_share_a_rank_and_the_next_one_is_skipped() {
+    let mut data = sweep();
+    data.trials = vec![
+        record(0, beta_vae(1.0), 0, Ok(Some((0.5, 1.0)))),
+        record(1, beta_vae(2.0), 0, Ok(Some((0.5, 2.0)))),
+        record(2, beta_vae(4.0), 0, Ok(Some((0.4, 3.0)))),
+    ];
+    let ranks: Vec<_> =
+        build(&data, &LeaderboardOptions::default()).unwrap().rows.iter().map(|row| row.rank).collect();
+    assert_eq!(ranks, [Some(1), Some(1), Some(3)]);
+}
+
+#[test]
+fn a_metric_ranks_in_its_direction_and_a_fact_gives_no_ranks() {
+    let by = |metric| labels(&LeaderboardOptions { metric: Some(metric), ..LeaderboardOptions::default() });
+    assert_eq!(by(MetricName::SsePerCell)[0], (Some(1), "beta-vae beta=1".to_owned()));
+    assert!(by(MetricName::Parameters).iter().all(|(rank, _)| rank.is_none()));
+}
+
+#[test]
+fn filters_choose_trials_before_anything_is_counted() {
+    let with = |filters: &[&str]| LeaderboardOptions {
+        filters: filters.iter().map(|filter| filter.parse().unwrap()).collect(),
+        ..LeaderboardOptions::default()
+    };
+    let beta_one = build(&sweep(), &with(&["beta=1", "seed=2"])).unwrap();
+    assert_eq!((beta_one.rows.len(), beta_one.rows[0].n), (1, 1));
+    assert_eq!(build(&sweep(), &with(&["state=diverged"])).unwrap().rows[0].counts.diverged, 1);
+    assert!(matches!(build(&sweep(), &with(&["betta=1"])), Err(FilterError::UnknownKey { .. })));
+    assert!("beta".parse::<super::Filter>().is_err());
+}
+
+#[test]
+fn without_labels_the_loss_ranks() {
+    let mut data = sweep();
+    data.sweep.dataset.label_classes.clear();
+    assert_eq!(build(&data, &LeaderboardOptions::default()).unwrap().metric, MetricName::SsePerCell);
+}
+
+#[test]
+fn json_has_the_promised_schema() {
+    let data = sweep();
+    let board = build(&data, &LeaderboardOptions::default()).unwrap();
+    let tree = json(&board, &data, false);
+    assert_eq!((tree["schema"].as_u64(), tree["sweep"].as_str()), (Some(1), Some("made-up")));
+    let row = tree["rows"].as_array().unwrap().iter().find(|row| row["params"]["beta"] == 1.0).unwrap();
+    assert_eq!((row["model"].as_str(), row["n"].as_u64()), (Some("beta-vae"), Some(3)));
+    let ari = &row["metrics"]["latent_kmeans_ari"];
+    assert!((ari["mean"].as_f64().unwrap() - 0.6).abs() < 1e-12);
+    assert!((ari["sd"].as_f64().unwrap() - 0.1).abs() < 1e-12);
+    assert_eq!(ari["ci95"].as_array().unwrap().len(), 2);
+    let pca = tree["rows"].as_array().unwrap().iter().find(|row| row["model"] == "pca").unwrap();
+    assert!(pca["metrics"]["sse_per_cell"]["sd"].is_null() && pca["metrics"]["sse_per_cell"]["ci95"].is_null());
+
+    let trials = json(&board, &data, true);
+    assert_eq!(trials["rows"].as_array().unwrap().len(), 8);
+    assert_eq!(trials["rows"][0]["metrics"]["latent_kmeans_ari"], 0.7);
+    assert_eq!(trials["rows"][0]["state"], "done");
+}
+
+#[test]
+fn csv_has_equal_columns_and_no_formula() {
+    let data = sweep();
+    let board = build(&data, &LeaderboardOptions::default()).unwrap();
+    for text in [rows_csv(&board), trials_csv(&board, &data)] {
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let lines: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+        assert!(!lines.is_empty());
+        let is_formula = |cell: &str| cell.starts_with(['=', '+', '@']);
+        assert!(lines.iter().flatten().all(|cell| !is_formula(cell) && !cell.contains('\u{1b}')), "{text}");
+    }
+}
+
+#[test]
+fn tables_fit_the_terminal_and_markdown_keeps_its_columns() {
+    let data = sweep();
+    let board = build(&data, &LeaderboardOptions::default()).unwrap();
+    for width in [80, 100, 120] {
+        let options = TableOptions { width, colour: false };
+        for text in [rows_table(&board, options), trials_table(&board, &data, options)] {
+            let table = text.lines().take_while(|line| !line.starts_with("Ranked"));
+            assert!(table.clone().all(|line| line.chars().count() <= width), "{text}");
+            assert!(!text.contains('\u{1b}'));
+        }
+    }
+    for text in [rows_markdown(&board), trials_markdown(&board, &data)] {
+        let bars = |line: &str| line.replace("\\|", "").matches('|').count();
+        let first = bars(text.lines().next().unwrap());
+        assert!(text.lines().all(|line| bars(line) == first), "{text}");
+    }
+}
+
+#[test]
+fn an_empty_sweep_has_an_empty_leaderboard() {
+    let mut data = sweep();
+    data.trials.clear();
+    let board = build(&data, &LeaderboardOptions::default()).unwrap();
+    assert!(board.rows.is_empty());
+    assert!(!rows_table(&board, TableOptions::default()).is_empty());
+}
+
+#[test]
+fn open_trials_are_counted_as_pending() {
+    let counts = super::StateCounts::of([TrialState::Leased, TrialState::Pending, TrialState::Done]);
+    assert_eq!((counts.open, counts.done, counts.words().as_str()), (2, 1, "2 pending"));
+}
