@@ -1,1 +1,24 @@
-//! placeholder
+//! scRNA-seq data, from files of counts to one immutable, fingerprinted data set: readers, sparse matrix, quality
+//! control, normalisation, labels and the data set's own file format.
+//!
+//! Must not live here: models, scores of embeddings, anything asynchronous, clocks and random numbers. [`prepare`]
+//! chains the steps; every step is a pure function in a file of its own under [`step`].
+
+pub mod csr;
+pub mod dataset;
+pub mod error;
+pub mod labels;
+pub mod prepare;
+pub mod provenance;
+pub mod read;
+pub mod step;
+
+pub use csr::{Csr, CsrView};
+pub use dataset::{Dataset, Parts};
+pub use error::CellsError;
+pub use labels::Labels;
+pub use prepare::prepare;
+pub use provenance::{CellsDropped, Choices, CountsReader, Provenance};
+
+#[cfg(target_endian = "big")]
+compile_error!("data set files are little-endian and memory-mapped as they are; this machine is big-endian");

@@ -1,0 +1,64 @@
+//! What a data set remembers of its making: what was read, what was dropped, every choice. No path is kept, so the
+//! same data at another place has the same fingerprint. Rules and arithmetic must not live here.
+
+use domain::data::{Genes, Input, QualityControl};
+use serde::{Deserialize, Serialize};
+
+/// Which reader the counts came through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CountsReader {
+    /// 10x folder with `genes.tsv` (Cell Ranger 1 and 2).
+    #[serde(rename = "10x-v2")]
+    TenxV2,
+    /// 10x folder with `features.tsv` (Cell Ranger 3 and later); only its `Gene Expression` rows.
+    #[serde(rename = "10x-v3")]
+    TenxV3,
+}
+
+/// How many cells each rule of the quality control dropped. A cell counts once, under the first rule it breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CellsDropped {
+    /// Not more genes than `min_genes`.
+    pub few_genes: u64,
+    /// Not fewer genes than `max_genes`.
+    pub many_genes: u64,
+    /// Mitochondrial percentage not below `max_mito_percent`.
+    pub mitochondrial: u64,
+}
+
+/// Every choice that shaped the matrix and the labels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Choices {
+    /// What the values are.
+    pub input: Input,
+    /// Which genes were kept after quality control.
+    pub genes: Genes,
+    /// Factor of `LogNormalize`.
+    pub scale_factor: f64,
+    /// Filters.
+    pub qc: QualityControl,
+    /// Name of the CSV column the labels came from; none when there are no labels.
+    pub label_column: Option<String>,
+}
+
+/// What was read and what was made of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// The reader.
+    pub reader: CountsReader,
+    /// Cells in the files, before quality control.
+    pub cells_read: u64,
+    /// Genes in the files, before quality control.
+    pub genes_read: u64,
+    /// Features that are no genes (antibodies, guides, peaks) and were left out.
+    pub other_features_read: u64,
+    /// Entries of the matrix file, other features' included.
+    pub entries_read: u64,
+    /// Cells that quality control dropped.
+    pub cells_dropped: CellsDropped,
+    /// The choices.
+    pub choices: Choices,
+}
