@@ -41,11 +41,11 @@
     return match[2] ? fade(colour, 0.18) : colour;
   };
 
-  const config = { responsive: true, displaylogo: false, toImageButtonOptions: { format: "svg" }, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+  const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
   const baseLayout = (scheme) => ({
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 60, r: 20, t: 20, b: 50 },
     font: { color: scheme.text, size: 13, family: "system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif" },
-    hoverlabel: { align: "left" },
+    hoverlabel: { align: "left" }, modebar: { bgcolor: "rgba(0,0,0,0)", color: scheme.grid, activecolor: scheme.text },
   });
   const themed = (layout, scheme) => {
     const axes = Object.keys(layout).filter((key) => /^[xy]axis\d*$/.test(key));
@@ -104,7 +104,7 @@
     const quiet = { showticklabels: false, zeroline: false, ticks: "" };
     const layout = themed({
       xaxis: { ...quiet, title: { text: "t-SNE 1", standoff: 4 } }, yaxis: { ...quiet, title: { text: "t-SNE 2", standoff: 4 }, scaleanchor: "x" },
-      margin: { l: 30, r: 10, t: 10, b: 30 }, legend: { orientation: "h", y: -0.08, yanchor: "top", itemsizing: "constant", font: { size: 12 } }, annotations,
+      margin: { l: 30, r: 10, t: 24, b: 60 + 20 * Math.ceil(Math.max(maps.classes.length, map.clusters.length) / 2) }, legend: { orientation: "h", y: -0.08, yanchor: "top", itemsizing: "constant", font: { size: 12 } }, annotations,
     }, scheme);
     show(element, data, layout);
   };

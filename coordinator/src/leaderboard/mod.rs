@@ -198,10 +198,12 @@ pub fn build(data: &SweepData, options: &LeaderboardOptions) -> Result<Leaderboa
     let kept = filter::keep(data, &params, &options.filters)?;
     let metric = options.metric.unwrap_or_else(|| default_metric(data));
     let groups = group_by_config(data, &kept);
-    let names = ParamNames::of(groups.values().map(|positions| params[positions[0]].as_slice()));
+    let config_of = |position: usize| &data.trials[position].trial.config;
+    let varying = domain::params::varying(groups.keys().map(|&first| config_of(first)));
+    let common = common_params(groups.keys().map(|&first| params[first].as_slice()), &varying);
 
     let mut rows: Vec<ConfigRow> =
-        groups.into_values().map(|positions| config_row(data, &params, &names, positions)).collect();
+        groups.into_values().map(|positions| config_row(data, &params, &varying, positions)).collect();
     let first_ordinal = |row: &ConfigRow| data.trials[row.trials[0]].ordinal;
     rows.sort_by(|a, b| {
         let means = (a.metric(metric).map(|s| s.mean), b.metric(metric).map(|s| s.mean));
@@ -215,9 +217,9 @@ pub fn build(data: &SweepData, options: &LeaderboardOptions) -> Result<Leaderboa
         .map(|&position| TrialRow {
             rank: None,
             position,
-            label: names.label(data.trials[position].trial.config.model.kind(), &params[position]),
+            label: config_of(position).label(&varying),
             params: params[position].clone(),
-            deterministic: !data.trials[position].trial.config.model.kind().is_seeded(),
+            deterministic: !config_of(position).model.kind().is_seeded(),
         })
         .collect();
     let value = |row: &TrialRow| metric_of(&data.trials[row.position], metric);
@@ -229,7 +231,7 @@ pub fn build(data: &SweepData, options: &LeaderboardOptions) -> Result<Leaderboa
     let hidden = (rows.len().saturating_sub(top), trials.len().saturating_sub(top));
     rows.truncate(top);
     trials.truncate(top);
-    Ok(Leaderboard { sweep: data.sweep.name.to_string(), metric, rows, trials, common: names.common, hidden })
+    Ok(Leaderboard { sweep: data.sweep.name.to_string(), metric, rows, trials, common, hidden })
 }
 
 /// Positions of trials by config, configs in the order of their first trial.
@@ -246,7 +248,7 @@ fn group_by_config(data: &SweepData, kept: &[usize]) -> BTreeMap<usize, Vec<usiz
 fn config_row(
     data: &SweepData,
     params: &[Vec<(String, Value)>],
-    names: &ParamNames,
+    varying: &[String],
     positions: Vec<usize>,
 ) -> ConfigRow {
     let first = &data.trials[positions[0]].trial;
@@ -261,7 +263,7 @@ fn config_row(
         rank: None,
         config_id: first.config_id,
         model,
-        label: names.label(model, &params[positions[0]]),
+        label: first.config.label(varying),
         params: params[positions[0]].clone(),
         deterministic: !model.is_seeded(),
         n: counts.done,
@@ -299,40 +301,17 @@ fn shared_ranks(metric: MetricName, sorted: impl Iterator<Item = Option<f64>>) -
         .collect()
 }
 
-/// Which parameters tell the configs of a sweep apart.
-struct ParamNames {
-    varying: Vec<String>,
-    common: Vec<(String, Value)>,
-}
-
-impl ParamNames {
-    fn of<'a>(configs: impl Iterator<Item = &'a [(String, Value)]>) -> Self {
-        let mut order: Vec<String> = Vec::new();
-        let mut values: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-        for (name, value) in configs.flatten() {
-            let seen = values.entry(name.clone()).or_insert_with(|| {
-                order.push(name.clone());
-                Vec::new()
-            });
-            if !seen.contains(value) {
-                seen.push(value.clone());
-            }
+/// Parameters that have one value in all configs that have them, and that no label tells.
+fn common_params<'a>(
+    configs: impl Iterator<Item = &'a [(String, Value)]>,
+    varying: &[String],
+) -> Vec<(String, Value)> {
+    let mut common: Vec<(String, Value)> = Vec::new();
+    for (name, value) in configs.flatten() {
+        let is_known = common.iter().any(|(other, _)| other == name);
+        if !is_known && !varying.contains(name) {
+            common.push((name.clone(), value.clone()));
         }
-        let (mut varying, mut common) = (Vec::new(), Vec::new());
-        for name in order {
-            match values.remove(&name).unwrap_or_default().as_slice() {
-                [only] => common.push((name, only.clone())),
-                _ => varying.push(name),
-            }
-        }
-        Self { varying, common }
     }
-
-    fn label(&self, model: ModelKind, params: &[(String, Value)]) -> String {
-        let mut label = model.name().to_owned();
-        for (name, value) in params.iter().filter(|(name, _)| self.varying.contains(name)) {
-            label.push_str(&format!(" {name}={}", text::value(value)));
-        }
-        label
-    }
+    common
 }

@@ -21,8 +21,8 @@ fn configs_are_ranked_by_their_mean_and_only_done_trials_count() {
     let seen: Vec<_> = board.rows.iter().map(|row| (row.rank, row.label.as_str(), row.n)).collect();
     // β = 1 has mean 0.6 (up to rounding), β = 2 has 0.6 in its only done trial; β = 4 has nothing yet
     assert_eq!(seen[0], (Some(1), "pca", 1));
-    assert_eq!(seen[3], (None, "beta-vae beta=4", 0));
-    let two = board.rows.iter().find(|row| row.label == "beta-vae beta=2").unwrap();
+    assert_eq!(seen[3], (None, "beta-vae β=4", 0));
+    let two = board.rows.iter().find(|row| row.label == "beta-vae β=2").unwrap();
     assert_eq!(two.counts.words(), "1 diverged, 1 failed");
     assert_eq!(two.metric(MetricName::LatentKmeansAri).unwrap().ci95, None);
     assert!(board.rows[0].deterministic && !two.deterministic);
@@ -44,7 +44,7 @@ fn equal_means_share_a_rank_and_the_next_one_is_skipped() {
 #[test]
 fn a_metric_ranks_in_its_direction_and_a_fact_gives_no_ranks() {
     let by = |metric| labels(&LeaderboardOptions { metric: Some(metric), ..LeaderboardOptions::default() });
-    assert_eq!(by(MetricName::SsePerCell)[0], (Some(1), "beta-vae beta=1".to_owned()));
+    assert_eq!(by(MetricName::SsePerCell)[0], (Some(1), "beta-vae β=1".to_owned()));
     assert!(by(MetricName::Parameters).iter().all(|(rank, _)| rank.is_none()));
 }
 
@@ -74,7 +74,7 @@ fn json_has_the_promised_schema() {
     let board = build(&data, &LeaderboardOptions::default()).unwrap();
     let tree = json(&board, &data, false);
     assert_eq!((tree["schema"].as_u64(), tree["sweep"].as_str()), (Some(1), Some("made-up")));
-    let row = tree["rows"].as_array().unwrap().iter().find(|row| row["params"]["beta"] == 1.0).unwrap();
+    let row = tree["rows"].as_array().unwrap().iter().find(|row| row["params"]["beta"].as_f64() == Some(1.0)).unwrap();
     assert_eq!((row["model"].as_str(), row["n"].as_u64()), (Some("beta-vae"), Some(3)));
     let ari = &row["metrics"]["latent_kmeans_ari"];
     assert!((ari["mean"].as_f64().unwrap() - 0.6).abs() < 1e-12);

@@ -8,16 +8,27 @@ use stats::Summary;
 /// A parameter's value in words: `2`, `0.001`, `128-32`, `mean`.
 #[must_use]
 pub fn value(value: &Value) -> String {
-    match value {
-        Value::String(text) => terminal(text),
-        Value::Array(items) if items.is_empty() => "none".to_owned(),
-        Value::Array(items) => items.iter().map(self::value).collect::<Vec<_>>().join("-"),
-        Value::Number(number) => match number.as_f64() {
-            Some(float) if number.is_f64() => shortest(float),
-            _ => number.to_string(),
-        },
-        other => other.to_string(),
+    terminal(&domain::params::display_value(value))
+}
+
+/// A whole number with its thousands set apart: `13,714`.
+#[must_use]
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
     }
+    text
+}
+
+/// `1 trial`, `2 trials`.
+#[must_use]
+pub fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A float as a person would write it: `2`, `0.001`, `1e-6`.
@@ -106,20 +117,15 @@ pub fn markdown_cell(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{csv_cell, markdown_cell, mean_and_interval, number, shortest, terminal, value};
+    use super::{count, csv_cell, markdown_cell, mean_and_interval, number, shortest, terminal, thousands};
     use domain::metric::MetricName;
-    use serde_json::json;
     use stats::Summary;
 
     #[test]
-    fn values_read_as_a_person_would_write_them() {
-        let written: Vec<String> =
-            [json!(2.0), json!(0.001), json!(1e-6), json!(200), json!([128, 32]), json!([]), json!("mean")]
-                .iter()
-                .map(value)
-                .collect();
-        assert_eq!(written, ["2", "0.001", "1e-6", "200", "128-32", "none", "mean"]);
-        assert_eq!(shortest(0.0), "0");
+    fn numbers_read_as_a_person_would_write_them() {
+        assert_eq!([2.0, 0.001, 1e-6, 0.0].map(shortest), ["2", "0.001", "1e-6", "0"]);
+        assert_eq!([7, 714, 13_714, 2_238_732].map(thousands), ["7", "714", "13,714", "2,238,732"]);
+        assert_eq!((count(1, "trial"), count(2, "trial")), ("1 trial".to_owned(), "2 trials".to_owned()));
     }
 
     #[test]

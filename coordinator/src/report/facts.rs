@@ -18,24 +18,24 @@ pub(super) fn facts(data: &SweepData, board: &Leaderboard) -> Vec<(&'static str,
         (
             "trials",
             format!(
-                "{} of {} done{}{} · {} configs",
+                "{} of {} done{}{} · {}",
                 counts.done,
                 data.trials.len(),
                 if not_done.is_empty() { "" } else { ", " },
                 not_done,
-                board.rows.len()
+                text::count(board.rows.len(), "config")
             ),
         ),
         (
             "data",
             format!(
-                "{}: {} cells × {} genes, {} non-zero (read: {} × {}; the rest fell to quality control)",
+                "{}: {} cells × {} genes, {} non-zero (of {} × {} read; quality control dropped the rest)",
                 text::terminal(&set.path),
-                set.cells,
-                set.genes,
-                set.nonzeros,
-                set.cells_read,
-                set.genes_read
+                text::thousands(set.cells),
+                text::thousands(set.genes),
+                text::thousands(set.nonzeros),
+                text::thousands(set.cells_read),
+                text::thousands(set.genes_read)
             ),
         ),
         ("data fingerprint", set.fingerprint.to_string()),
@@ -80,7 +80,7 @@ fn environments(data: &SweepData) -> Vec<String> {
     }
     let words = |(words, (trials, hosts)): (String, (usize, BTreeSet<&str>))| {
         let hosts: Vec<String> = hosts.into_iter().map(text::terminal).collect();
-        format!("{words}: {trials} trials on {}", hosts.join(", "))
+        format!("{words}: {} on {}", text::count(trials, "trial"), hosts.join(", "))
     };
     trials_on.into_iter().map(words).collect()
 }
@@ -91,7 +91,7 @@ fn failure_words(data: &SweepData, trials: usize) -> String {
         *by_kind.entry(failure.kind.name()).or_default() += 1;
     }
     let kinds: Vec<String> = by_kind.into_iter().map(|(kind, n)| format!("{n} {kind}")).collect();
-    format!("{} in {trials} trials", kinds.join(", "))
+    format!("{} in {}", kinds.join(", "), text::count(trials, "trial"))
 }
 
 /// What a reader must know before comparing the numbers.
@@ -153,11 +153,9 @@ pub(super) fn beta(params: &[(String, Value)]) -> Option<f64> {
 
 /// Metrics with a column in the report's leaderboard, in reading order, those that exist.
 pub(super) fn columns(board: &Leaderboard) -> Vec<MetricName> {
-    const COLUMNS: [MetricName; 9] = [
+    const COLUMNS: [MetricName; 7] = [
         MetricName::LatentKmeansAri,
-        MetricName::LatentKmeansNmi,
         MetricName::Tsne2dKmeansAri,
-        MetricName::Tsne2dKmeansNmi,
         MetricName::SsePerCell,
         MetricName::TrainSsePerCell,
         MetricName::KlPerCell,

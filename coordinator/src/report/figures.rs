@@ -210,7 +210,7 @@ pub(super) fn training_times(data: &SweepData, board: &Leaderboard) -> Option<Fi
         "xaxis": {"title": {"text": "training [s]"}, "domain": [0.0, 0.48], "rangemode": "tozero"},
         "xaxis2": {"title": {"text": "one epoch [s]"}, "domain": [0.54, 1.0], "rangemode": "tozero", "anchor": "y"},
         "yaxis": {"categoryorder": "array", "categoryarray": labels, "autorange": "reversed", "automargin": true},
-        "boxmode": "overlay",
+        "boxmode": "overlay", "margin": {"b": 60},
     });
     Some(Figure { id: "times", spec: json!({"data": traces, "layout": layout}), height: 110 + 34 * labels.len() })
 }
@@ -260,7 +260,7 @@ pub(super) fn score_heat_map(board: &Leaderboard) -> Option<Figure> {
         }));
     }
     let heading = |words: &str, x: f64| {
-        json!({"text": words, "x": x, "y": 1.0, "yshift": 30, "xref": "paper", "yref": "paper", "showarrow": false, "font": {"size": 14}})
+        json!({"text": words, "x": x, "y": 1.0, "yshift": 32, "yanchor": "bottom", "xref": "paper", "yref": "paper", "showarrow": false, "font": {"size": 14}})
     };
     let layout = json!({
         "xaxis": {"domain": [0.0, 0.485], "side": "top", "showgrid": false, "tickangle": 0},
@@ -268,9 +268,9 @@ pub(super) fn score_heat_map(board: &Leaderboard) -> Option<Figure> {
         "yaxis": {"autorange": "reversed", "automargin": true, "showgrid": false},
         "coloraxis": {"colorscale": "Cividis", "colorbar": {"thickness": 12, "outlinewidth": 0}},
         "annotations": [heading("k-means on the latent codes", 0.2425), heading("k-means on the 2-D t-SNE", 0.7575)],
-        "margin": {"t": 64},
+        "margin": {"t": 76, "b": 10},
     });
-    Some(Figure { id: "scores", spec: json!({"data": traces, "layout": layout}), height: 110 + 34 * labels.len() })
+    Some(Figure { id: "scores", spec: json!({"data": traces, "layout": layout}), height: 90 + 34 * labels.len() })
 }
 
 /// What the latent dimensions of the chosen trials carry, largest first: a dimension's number has no meaning across seeds.
