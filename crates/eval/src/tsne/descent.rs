@@ -1,0 +1,92 @@
+//! Gradient descent of a map under exact forces, and the divergence it reaches (van der Maaten and Hinton 2008, with
+//! the step sizes of scikit-learn). Every sum has one order: equal input gives equal bits on one instruction set.
+
+use super::affinities::Affinities;
+use super::forces::{Attraction, Coordinates, Repulsion};
+use super::simd::Isa;
+use super::{EXAGGERATION, Schedule};
+
+const EARLY_MOMENTUM: f32 = 0.5;
+const FINAL_MOMENTUM: f32 = 0.8;
+
+/// A gain rises by this much where a coordinate keeps its direction, …
+const GAIN_STEP: f32 = 0.2;
+/// … falls by this factor where it turns, …
+const GAIN_DAMPING: f32 = 0.8;
+/// … and never below this.
+const LEAST_GAIN: f32 = 0.01;
+
+/// Moves `positions` down the gradient for a whole schedule.
+pub(super) fn descend<const D: usize>(
+    isa: Isa,
+    affinities: &Affinities,
+    positions: Coordinates<D>,
+    schedule: &Schedule,
+) -> Coordinates<D> {
+    let count = positions.count() as f32;
+    let learning_rate = (count / EXAGGERATION / 4.0).max(50.0);
+    let mut map = Map { isa, affinities, positions };
+    let early = Phase { exaggeration: EXAGGERATION, momentum: EARLY_MOMENTUM, learning_rate };
+    map.run(&early, schedule.exaggerated);
+    let settling = Phase { exaggeration: 1.0, momentum: FINAL_MOMENTUM, learning_rate };
+    map.run(&settling, schedule.plain);
+    map.positions
+}
+
+struct Phase {
+    exaggeration: f32,
+    momentum: f32,
+    learning_rate: f32,
+}
+
+struct Map<'a, const D: usize> {
+    isa: Isa,
+    affinities: &'a Affinities,
+    positions: Coordinates<D>,
+}
+
+impl<const D: usize> Map<'_, D> {
+    /// Steps of one phase, which starts at rest with all gains at 1.
+    fn run(&mut self, phase: &Phase, steps: usize) {
+        let count = self.positions.count();
+        let (mut attraction, mut repulsion) = (Coordinates::<D>::zeros(count), Coordinates::<D>::zeros(count));
+        let mut velocity = Coordinates::<D>::zeros(count);
+        let mut gains = vec![[1.0f32; D]; count];
+        for _ in 0..steps {
+            let positions = &self.positions;
+            let closeness = self.isa.run(Repulsion { positions, forces: &mut repulsion });
+            self.isa.run(Attraction { positions, affinities: self.affinities, forces: &mut attraction });
+            let repelled = (1.0 / closeness) as f32;
+            for dimension in 0..D {
+                let forces = attraction.axis(dimension).iter().zip(repulsion.axis(dimension));
+                let moving = self.positions.axis_mut(dimension).iter_mut().zip(velocity.axis_mut(dimension));
+                for (((position, velocity), (attraction, repulsion)), gain) in moving.zip(forces).zip(&mut gains) {
+                    let gradient = 4.0 * (phase.exaggeration * attraction - repelled * repulsion);
+                    let gain = &mut gain[dimension];
+                    let keeps_direction = *velocity * gradient < 0.0;
+                    *gain = if keeps_direction { *gain + GAIN_STEP } else { (*gain * GAIN_DAMPING).max(LEAST_GAIN) };
+                    *velocity = phase.momentum * *velocity - phase.learning_rate * *gain * gradient;
+                    *position += *velocity;
+                }
+            }
+        }
+    }
+}
+
+/// Kullback-Leibler divergence Σ p ln(p / q) in nats of the affinities from the map, over all pairs, not sampled.
+pub(super) fn divergence<const D: usize>(isa: Isa, affinities: &Affinities, positions: &Coordinates<D>) -> f64 {
+    let mut forces = Coordinates::<D>::zeros(positions.count());
+    let closeness = isa.run(Repulsion { positions, forces: &mut forces });
+    let mut divergence = 0.0;
+    for point in 0..affinities.count() {
+        for (other, affinity) in affinities.row(point) {
+            let stretch = (0..D).fold(1.0, |stretch, dimension| {
+                let axis = positions.axis(dimension);
+                stretch + (f64::from(axis[point]) - f64::from(axis[other])).powi(2)
+            });
+            let affinity = f64::from(affinity);
+            divergence += affinity * (affinity * stretch * closeness).ln();
+        }
+    }
+    divergence
+}
