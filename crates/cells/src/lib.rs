@@ -1,7 +1,7 @@
 //! scRNA-seq data, from files of counts to one immutable, fingerprinted data set: readers, sparse matrix, quality
 //! control, normalisation, labels and the data set's own file format.
 //!
-//! Must not live here: models, scores of embeddings, anything asynchronous, clocks and random numbers. [`prepare`]
+//! Must not live here: models, scores of embeddings, anything asynchronous, clocks and random numbers. [`prepare()`]
 //! chains the steps; every step is a pure function in a file of its own under [`step`].
 
 pub mod csr;

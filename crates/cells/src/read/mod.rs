@@ -3,5 +3,6 @@
 
 pub mod labels;
 pub mod mtx;
+mod rows;
 pub mod tenx;
 mod text;

@@ -49,7 +49,7 @@ struct Files {
 pub fn read(dir: &Path) -> Result<RawCounts, CellsError> {
     let files = find_files(dir)?;
     let barcodes = read_barcodes(&files.barcodes)?;
-    let features = read_features(&files.features)?;
+    let features = read_features(&files.features, files.reader)?;
     let gene_of_row = number_genes(&features.is_gene);
     let n_genes = gene_of_row.iter().flatten().count();
     let (counts, entries_read) = mtx::read(&files.matrix, &gene_of_row, n_genes, barcodes.len())?;
@@ -176,7 +176,7 @@ struct Features {
     is_gene: Vec<bool>,
 }
 
-fn read_features(path: &Path) -> Result<Features, CellsError> {
+fn read_features(path: &Path, reader: CountsReader) -> Result<Features, CellsError> {
     let mut lines = LineReader::open(path)?;
     let mut features = Features { names: Vec::new(), is_gene: Vec::new() };
     let mut other_types = BTreeSet::new();
@@ -192,7 +192,10 @@ fn read_features(path: &Path) -> Result<Features, CellsError> {
         if name.is_empty() {
             return Err(problem_here(TextProblem::EmptyName { what: "gene name" }));
         }
-        let feature_type = cells.get(2).map_or(GENE_EXPRESSION, |cell| cell.trim());
+        let feature_type = match reader {
+            CountsReader::TenxV2 => GENE_EXPRESSION, // that version knows no other
+            CountsReader::TenxV3 => cells.get(2).map_or(GENE_EXPRESSION, |cell| cell.trim()),
+        };
         let is_gene = feature_type == GENE_EXPRESSION;
         if !is_gene && other_types.len() < 8 {
             other_types.insert(format!("{feature_type:?}"));
