@@ -1,0 +1,127 @@
+//! Every command in the documents is run. A command that this test does not know is a failure: teach it here.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use system_tests::process::run;
+use system_tests::product::workspace_root;
+use system_tests::{Product, Running, Scratch};
+
+use crate::network::serve;
+
+const PATIENCE: Duration = Duration::from_secs(500);
+
+/// Commands in the ```sh blocks of the documents, in reading order, continuation lines joined.
+fn commands_of_documents() -> Vec<String> {
+    let mut files = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned(), "bench/README.md".to_owned()];
+    for entry in std::fs::read_dir(workspace_root().join("docs")).expect("docs/ is there").flatten() {
+        let name = entry.file_name().into_string().expect("names are UTF-8");
+        if name.ends_with(".md") {
+            files.push(format!("docs/{name}"));
+        }
+    }
+    files.iter().flat_map(|file| commands_of(&std::fs::read_to_string(workspace_root().join(file)).unwrap())).collect()
+}
+
+fn commands_of(text: &str) -> Vec<String> {
+    let mut commands = Vec::new();
+    let mut in_block = false;
+    for line in text.lines() {
+        match line.trim() {
+            "```sh" => in_block = true,
+            "```" => in_block = false,
+            command if in_block && !command.is_empty() && !command.starts_with('#') => commands.push(command.to_owned()),
+            _ => {}
+        }
+    }
+    commands
+}
+
+/// A folder in which the documents' relative paths mean what they mean in a clone.
+fn clone_like() -> Scratch {
+    let scratch = Scratch::new();
+    for name in ["examples", "data"] {
+        std::os::unix::fs::symlink(workspace_root().join(name), scratch.join(name)).expect("a link can be made");
+    }
+    scratch
+}
+
+#[test]
+fn every_command_of_the_documents_runs() {
+    let scratch = clone_like();
+    let product = Product::get();
+    let mut unknown = Vec::new();
+    let mut seen = BTreeSet::new();
+    for command in commands_of_documents() {
+        if !seen.insert(command.clone()) {
+            continue;
+        }
+        let words: Vec<&str> = command.split_whitespace().collect();
+        match words.as_slice() {
+            // The main job, with the binary that this run has built.
+            ["cargo", "run", "--release", "--bin", "coordinator", "--", args @ ..] | ["coordinator", args @ ..]
+                if args[0] != "serve" =>
+            {
+                let finished = run(&product.coordinator, scratch.path(), args);
+                assert_eq!(finished.code, Some(0), "{command}\n{}\n{}", finished.stdout, finished.stderr);
+            }
+            // A coordinator and a worker: on a free port, so that two test runs do not meet.
+            ["coordinator", "serve", args @ ..] => {
+                let port = args.iter().position(|arg| *arg == "--bind").expect("the document names an address");
+                let rest: Vec<&str> = [&args[..port], &args[port + 2..]].concat();
+                let elsewhere = clone_like();
+                let (server, url) = serve(&elsewhere, &rest);
+                let cache = elsewhere.join("cache");
+                let worker = Running::start(
+                    &product.worker,
+                    elsewhere.path(),
+                    "worker",
+                    &["--coordinator", &url, "--cache", cache.to_str().unwrap()],
+                );
+                let _ = server.finish(PATIENCE).expect_code(0);
+                let _ = worker.finish(PATIENCE).expect_code(0);
+            }
+            // Run together with its coordinator above.
+            ["worker", "--coordinator", _] => {}
+            // This very test run, what it is part of, and what it has built.
+            ["cargo", "test", "--release", "--workspace"] | ["cargo", "build", "--release"] | [".ci/run"] => {}
+            // Benchmarks take minutes and peers from a registry: here only their names are held to what is there.
+            ["cargo", "run", "--release", "-p", "bench", "--bin", name, ..] => {
+                let file = workspace_root().join(format!("bench/src/bin/{name}.rs"));
+                assert!(file.is_file(), "{command}: no {}", file.display());
+            }
+            _ => unknown.push(command),
+        }
+    }
+    assert!(unknown.is_empty(), "commands in the documents that no test runs: {unknown:#?}");
+    assert!(seen.iter().any(|command| command.contains("examples/quickstart.toml")), "the main job is documented");
+    assert!(scratch.join(".latentsweep/reports/quickstart/report.html").is_file());
+}
+
+#[test]
+fn the_ci_calls_the_test_command_of_the_readme() {
+    let readme = std::fs::read_to_string(workspace_root().join("README.md")).unwrap();
+    let marked = readme.split("<!-- test command -->").nth(1).expect("the README marks its test command");
+    assert_eq!(commands_of(marked)[0], "cargo test --release --workspace");
+    let ci = std::fs::read_to_string(workspace_root().join(".ci/run")).unwrap();
+    assert!(ci.contains("test command -->") && ci.contains("README.md"), "CI reads it from the README");
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let mut dead = Vec::new();
+    for file in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "bench/README.md"] {
+        let path = workspace_root().join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = target.split('#').next().unwrap_or_default();
+            if target.is_empty() || target.starts_with("http") {
+                continue;
+            }
+            if !path.parent().expect("a file has a folder").join(target).exists() {
+                dead.push(format!("{file}: {target}"));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "{dead:#?}");
+}
