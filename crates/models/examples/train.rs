@@ -1,0 +1,81 @@
+//! Trains one model on a 10x folder and prints what it reached: the quickest way to see a change of the training code
+//! in its numbers. From the workspace's root:
+//!
+//! ```text
+//! cargo run --release -p models --example train -- MODEL SEED EPOCHS [sparse|dense] [report|code] [FOLDER]
+//! ```
+//!
+//! MODEL is `pca`, `ae`, `beta-vae` or `beta-vsc`; PCA takes EPOCHS as its number of components. Nets are the study's
+//! (6 dimensions, batch 256, β = 2, c = 50, α = 0.5), FOLDER is `data/pbmc3k` by default.
+#![allow(clippy::print_stdout, reason = "an example prints its result")]
+
+use std::error::Error;
+use std::path::Path;
+
+use domain::config::{
+    Activation, AeSpec, BetaVaeSpec, BetaVscSpec, Encode, EvaluationSpec, Gate, NetSpec, PcaSpec, Preset,
+};
+use domain::{Config, DataSpec, ModelKind, ModelSpec, TrainSpec};
+use models::{Control, Engine, TrainOptions};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    models::limit_threads()?;
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let word = |position: usize, default: &'static str| words.get(position).map_or(default, String::as_str);
+    let kind = ModelKind::from_name(word(0, "ae")).ok_or("the model is pca, ae, beta-vae or beta-vsc")?;
+    let seed: u64 = word(1, "0").parse()?;
+    let epochs: u32 = word(2, "10").parse()?;
+    let engine = Engine::from_name(word(3, "sparse")).ok_or("the engine is sparse or dense")?;
+    let preset = if word(4, "report") == "code" { Preset::Code } else { Preset::Report };
+
+    let spec = DataSpec {
+        path: word(5, "data/pbmc3k").to_owned(),
+        labels: None,
+        input: Default::default(),
+        genes: Default::default(),
+        scale_factor: 1e4,
+        qc: Default::default(),
+    };
+    let dataset = cells::prepare(&spec, Path::new("."))?;
+    println!("{} cells × {} genes", dataset.n_cells(), dataset.n_genes());
+
+    let config = Config {
+        model: model(kind, preset, epochs),
+        train: Some(TrainSpec { epochs, ..TrainSpec::default() }),
+        evaluation: EvaluationSpec::default(),
+    };
+    let options = TrainOptions { engine, isa: None };
+    let trained = models::train(&config, seed, dataset.matrix(), &options, &mut |report| {
+        let record = report.record;
+        if record.epoch.is_power_of_two() || record.epoch % 50 == 0 {
+            println!(
+                "epoch {:>4}: sse/cell {:.3}  kl/cell {:.4}  {:.4} s",
+                record.epoch, record.sse_per_cell, record.kl_per_cell, record.seconds
+            );
+        }
+        Control::Continue
+    })?;
+    println!("{kind} seed {seed}, {} engine, {}: {:?}", trained.engine, trained.isa, trained.status);
+    for metric in &trained.metrics {
+        println!("{:>20} {}", metric.name.name(), metric.value);
+    }
+    println!("{:#?}", trained.diagnostics);
+    Ok(())
+}
+
+fn model(kind: ModelKind, preset: Preset, components: u32) -> ModelSpec {
+    let net = NetSpec::of_preset(preset, kind, 6);
+    match kind {
+        ModelKind::Pca => ModelSpec::Pca(PcaSpec { latent_dim: components }),
+        ModelKind::Ae => ModelSpec::Ae(AeSpec { net, latent_activation: Activation::None }),
+        ModelKind::BetaVae => ModelSpec::BetaVae(BetaVaeSpec { net, beta: 2.0, encode: Encode::Mean }),
+        ModelKind::BetaVsc => ModelSpec::BetaVsc(BetaVscSpec {
+            net,
+            beta: 2.0,
+            alpha: 0.5,
+            c: 50.0,
+            gate: Gate::ExpRelu,
+            encode: Encode::Mean,
+        }),
+    }
+}
