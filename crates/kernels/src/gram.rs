@@ -1,0 +1,188 @@
+//! The decoder's squared error and gradients through Gram matrices, for a last hidden layer narrower than the batch.
+//!
+//! ```text
+//! G = WᵀW,  u = Wᵀb                            kept from step to step
+//! SSE   = ‖X‖² − 2⟨X, 1bᵀ⟩ + B‖b‖² + Σ H∘(H·G + 2·1uᵀ − 2·X·W)
+//! dH    = 2 (H·G + 1·uᵀ − X·W)
+//! dW_g  = 2 (S·w_g + b_g·s − Σ_c x_cg H_c),    S = HᵀH,  s = Hᵀ1
+//! db_g  = 2 (s·w_g + B·b_g − Σ_c x_cg)
+//! ```
+//!
+//! Neither x̂ nor the residual is formed, so the cost is genes × last² and the non-zeros, not cells × genes × last.
+
+use std::ops::Range;
+
+use crate::batch::Batch;
+use crate::buffer::Aligned;
+use crate::isa::Isa;
+use crate::layers::pack;
+use crate::simd::{self, Operand};
+use crate::weights::{Shape, Weights};
+
+/// What the Gram form keeps between calls.
+#[derive(Debug)]
+pub(crate) struct Gram {
+    width: usize,
+    /// G, `width × width`.
+    weights_gram: Aligned,
+    /// u.
+    weights_bias: Vec<f64>,
+    /// ‖b‖².
+    bias_squares: f64,
+    /// 2·S.
+    hidden_gram: Aligned,
+    /// 2·s.
+    hidden_sums: Vec<f32>,
+    /// H with padded rows.
+    hidden: Aligned,
+    /// H·G.
+    hidden_product: Aligned,
+}
+
+impl Gram {
+    pub(crate) fn new(shape: &Shape, max_batch: usize) -> Self {
+        let width = shape.last_padded;
+        Self {
+            width,
+            weights_gram: Aligned::zeros(width * width),
+            weights_bias: vec![0.0; width],
+            bias_squares: 0.0,
+            hidden_gram: Aligned::zeros(width * width),
+            hidden_sums: vec![0.0; width],
+            hidden: Aligned::zeros(max_batch * width),
+            hidden_product: Aligned::zeros(max_batch * width),
+        }
+    }
+
+    /// Forgets the weights: [`add_block`](Self::add_block) for every block, then [`finish`](Self::finish), must follow.
+    pub(crate) fn clear(&mut self) {
+        self.weights_gram.fill(0.0);
+        self.weights_bias.fill(0.0);
+        self.bias_squares = 0.0;
+    }
+
+    /// Adds the present weights of a block of genes to G, u and ‖b‖².
+    pub(crate) fn add_block(&mut self, isa: Isa, weights: &Weights, block: Range<usize>) {
+        let shape = weights.shape;
+        let rows = &weights.weight[block.start * shape.stride..block.end * shape.stride];
+        let decoder = &rows[shape.first_padded..];
+        simd::gram_upper(isa, block.len(), decoder, shape.stride, self.width, &mut self.weights_gram);
+        for (row, &bias) in rows.chunks_exact(shape.stride).zip(&weights.bias[block]) {
+            let bias = f64::from(bias);
+            self.bias_squares += bias * bias;
+            for (sum, &weight) in self.weights_bias.iter_mut().zip(&row[shape.first_padded..]) {
+                *sum += bias * f64::from(weight);
+            }
+        }
+    }
+
+    /// Completes G once every block is in.
+    pub(crate) fn finish(&mut self) {
+        mirror(&mut self.weights_gram, self.width);
+    }
+
+    /// The squared error, and its gradient by `hidden` where wanted. `products` holds X·W in its second part.
+    pub(crate) fn decode(
+        &mut self,
+        isa: Isa,
+        weights: &Weights,
+        batch: &Batch,
+        products: &[f32],
+        hidden: &[f32],
+        mut grad: Option<&mut [f32]>,
+    ) -> f64 {
+        let (shape, width) = (weights.shape, self.width);
+        pack(hidden, shape.last, &mut self.hidden, width);
+        self.hidden_product.fill(0.0);
+        let left = Operand { data: &self.hidden, row: width, column: 1 };
+        let right = Operand { data: &self.weights_gram, row: width, column: 1 };
+        simd::matmul(isa, [batch.cells, shape.last, width], left, right, &mut self.hidden_product, width);
+
+        let mut quadratic = 0.0_f64;
+        for (cell, hidden) in hidden.chunks_exact(shape.last).enumerate() {
+            let product = &products[cell * shape.stride + shape.first_padded..][..shape.last];
+            let through_gram = &self.hidden_product[cell * width..][..shape.last];
+            let terms = hidden.iter().zip(product).zip(through_gram).zip(&self.weights_bias);
+            for (j, (((&h, &xw), &hg), &u)) in terms.enumerate() {
+                let (xw, hg) = (f64::from(xw), f64::from(hg));
+                quadratic += f64::from(h) * (hg + 2.0 * (u - xw));
+                if let Some(grad) = grad.as_deref_mut() {
+                    grad[cell * shape.last + j] = (2.0 * (hg + u - xw)) as f32;
+                }
+            }
+        }
+        let bias_terms = weights.bias.iter().zip(&batch.gene_sums);
+        let cross: f64 = bias_terms.map(|(&bias, &sum)| f64::from(bias) * sum).sum();
+        batch.squares - 2.0 * cross + batch.cells as f64 * self.bias_squares + quadratic
+    }
+
+    /// S and s of a batch, and −2·H into the second part of `sources`.
+    pub(crate) fn prepare_gradients(
+        &mut self,
+        isa: Isa,
+        shape: &Shape,
+        cells: usize,
+        hidden: &[f32],
+        sources: &mut [f32],
+    ) {
+        let width = self.width;
+        pack(hidden, shape.last, &mut self.hidden, width);
+        self.hidden_gram.fill(0.0);
+        simd::gram_upper(isa, cells, &self.hidden, width, width, &mut self.hidden_gram);
+        mirror(&mut self.hidden_gram, width);
+        self.hidden_gram.iter_mut().for_each(|entry| *entry *= 2.0);
+
+        let mut sums = vec![0.0_f64; width];
+        for (cell, row) in hidden.chunks_exact(shape.last).enumerate() {
+            let source = &mut sources[cell * shape.stride + shape.first_padded..];
+            for ((&h, sum), source) in row.iter().zip(&mut sums).zip(source) {
+                *sum += f64::from(h);
+                *source = -2.0 * h;
+            }
+        }
+        for (entry, sum) in self.hidden_sums.iter_mut().zip(sums) {
+            *entry = (2.0 * sum) as f32;
+        }
+    }
+
+    /// Completes the gradient rows of a block, which hold Σ_c x_cg [dL/dh1_c | −2·H_c], and writes the biases'.
+    pub(crate) fn add_gradients(
+        &self,
+        isa: Isa,
+        weights: &Weights,
+        batch: &Batch,
+        block: Range<usize>,
+        grads: &mut [f32],
+        bias_grads: &mut [f32],
+    ) {
+        let (shape, width) = (weights.shape, self.width);
+        let rows = &weights.weight[block.start * shape.stride..block.end * shape.stride];
+        let left = Operand { data: &rows[shape.first_padded..], row: shape.stride, column: 1 };
+        let right = Operand { data: &self.hidden_gram, row: width, column: 1 };
+        let out = &mut grads[shape.first_padded..];
+        simd::matmul(isa, [block.len(), shape.last, width], left, right, out, shape.stride);
+
+        let lines = rows.chunks_exact(shape.stride).zip(grads.chunks_exact_mut(shape.stride));
+        for (offset, (row, grad)) in lines.enumerate() {
+            let gene = block.start + offset;
+            let bias = weights.bias[gene];
+            let mut along_sums = 0.0_f32;
+            let parts = row[shape.first_padded..].iter().zip(&mut grad[shape.first_padded..]);
+            for ((&weight, grad), &sum) in parts.zip(&self.hidden_sums) {
+                *grad += bias * sum;
+                along_sums += weight * sum;
+            }
+            let residual = batch.cells as f64 * f64::from(bias) - batch.gene_sums[gene];
+            bias_grads[offset] = (f64::from(along_sums) + 2.0 * residual) as f32;
+        }
+    }
+}
+
+/// Copies the upper triangle to the lower.
+fn mirror(matrix: &mut [f32], width: usize) {
+    for row in 1..width {
+        for column in 0..row {
+            matrix[row * width + column] = matrix[column * width + row];
+        }
+    }
+}
