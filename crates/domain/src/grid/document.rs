@@ -4,10 +4,11 @@
 use toml::de::{DeTable, DeValue};
 
 use super::axes::{Grid, read_grid};
-use super::error::{Fault, Span};
-use super::keys::{DATA, Key, MODEL_TABLES, Param, ROOT, Section, param, params_of};
+use super::error::{Fault, Span, listed};
+use super::keys::{DATA, Key, MODEL_TABLES, ROOT};
 use super::overrides::{Override, read_overrides};
-use super::shape::{Placed, Shape, Value};
+use super::parameters::{Param, Section, param, params_of};
+use super::shape::{Placed, Shape, Value, Word};
 use super::table::{Checked, Entry, as_table, in_file_order, known_entries, missing};
 use super::target::{Target, not_of_model};
 use crate::config::ModelKind;
@@ -40,14 +41,9 @@ impl Document {
         let keys: Vec<&'static Key> = ROOT.iter().collect();
         let entries = known_entries("the grid file", &keys, root)?;
         let section = |name: &str| entries.iter().find(|(key, _)| key.name == name).map(|(_, entry)| entry);
-        if let Some((key, _)) = entries.iter().find(|(key, entry)| is_grid_key_at_root(key, entry)) {
-            let span = entries
-                .iter()
-                .find(|(other, _)| other.name == key.name)
-                .map_or(0..0, |(_, entry)| entry.span.clone());
-            return Err(Fault::at(span, "the models to compare stand in [grid]").help(
-                "write model = [\"ae\", \"beta-vae\"] below [grid]; [model] holds values for the models",
-            ));
+        if let Some(entry) = section("model").filter(|entry| !matches!(entry.raw.get_ref(), DeValue::Table(_))) {
+            return Err(Fault::at(entry.span.clone(), "the models to compare stand in [grid]")
+                .help("write model = [\"ae\", \"beta-vae\"] below [grid]; [model] holds values for the models"));
         }
         let required = |name: &str| {
             section(name).ok_or_else(|| {
@@ -89,10 +85,6 @@ impl Document {
         }
         Ok(())
     }
-}
-
-fn is_grid_key_at_root(key: &Key, entry: &Entry<'_, '_>) -> bool {
-    key.name == "model" && !matches!(entry.raw.get_ref(), DeValue::Table(_))
 }
 
 fn missing_section(key: &Key) -> Fault {
@@ -239,7 +231,7 @@ pub(super) fn refuse_word_of_another(model: ModelKind, param: &Param, placed: &P
     let (Shape::Words(words), Value::Word(name)) = (param.shape(), &placed.value) else {
         return Ok(());
     };
-    let knows = |word: &super::shape::Word| word.models.is_empty() || word.models.contains(&model);
+    let knows = |word: &Word| word.is_of(model);
     if words.iter().any(|word| word.name == *name && knows(word)) {
         return Ok(());
     }
@@ -256,7 +248,7 @@ pub(super) fn refuse_word_of_another(model: ModelKind, param: &Param, placed: &P
         format!(
             "for {model}, {} is {}{}",
             param.name(),
-            super::error::listed(&allowed, "or"),
+            listed(&allowed, "or"),
             example.unwrap_or_default()
         ),
     ))

@@ -5,7 +5,7 @@
 //! ```text
 //! error     what is wrong, where, and what to do about it
 //! shape     what a value may be and how one is read
-//! keys      the table of all keys, with defaults
+//! keys      the table of all keys, with defaults; parameters: those of a config
 //! table     tables against their keys
 //! target    names of parameters: beta, train.epochs, model.beta-vsc.alpha
 //! document  the file, part by part      axes  [grid]      overrides  [[override]]
@@ -23,14 +23,17 @@ mod document;
 mod error;
 mod keys;
 mod overrides;
+mod parameters;
 mod plan;
 mod resolve;
+mod schema;
 mod shape;
 mod table;
 mod target;
 
 pub use error::GridError;
 pub use plan::Plan;
+pub use schema::schema;
 
 use document::Document;
 use error::Fault;

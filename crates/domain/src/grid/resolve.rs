@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::document::meaning;
-use super::keys::{PARAMS, Param};
+use super::parameters::{PARAMS, Param};
 use super::shape::Value;
 use crate::config::{
     Activation, AeSpec, BetaVaeSpec, BetaVscSpec, Config, EvaluationSpec, ModelKind, ModelSpec, NetSpec,

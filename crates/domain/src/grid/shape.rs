@@ -58,6 +58,13 @@ pub(super) struct Word {
     pub(super) is_available: bool,
 }
 
+impl Word {
+    /// Whether a key of `model` may have it.
+    pub(super) fn is_of(&self, model: ModelKind) -> bool {
+        self.models.is_empty() || self.models.contains(&model)
+    }
+}
+
 /// What a value may be.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Shape {
@@ -139,8 +146,9 @@ impl Shape {
         match self {
             Self::Text => "a text in quotes".to_owned(),
             Self::Number(interval) => interval.describe(),
+            Self::Whole { low, high } if *high == i64::MAX as u64 => format!("a whole number >= {low} and < 2^63"),
             Self::Whole { low, high } => format!("a whole number from {low} to {high}"),
-            Self::Words(words) => format!("one of {}", quoted(words)),
+            Self::Words(words) => allowed(words),
             Self::Widths { fewest } => format!(
                 "a list of {fewest} to {MOST_LAYERS} layer widths, each a whole number from 1 to {WIDEST_LAYER}"
             ),
@@ -191,6 +199,9 @@ impl Shape {
                 if text.trim().parse::<f64>().is_ok() =>
             {
                 fault.help(format!("write {} without quotes", text.trim()))
+            }
+            (Self::Number(_), DeValue::Float(float)) if float.as_str().parse().is_ok_and(|number: f64| !number.is_finite()) => {
+                fault.help("a number has to be finite")
             }
             (Self::Whole { .. }, DeValue::Float(_)) => {
                 fault.help("write it without a decimal point or exponent")
@@ -289,10 +300,12 @@ fn read_layers(name: &str, items: &DeArray<'_>) -> Result<Vec<u32>, Fault> {
         .collect()
 }
 
-fn quoted(words: &[Word]) -> String {
-    let names: Vec<String> =
-        words.iter().filter(|word| word.is_available).map(|word| format!("\"{}\"", word.name)).collect();
-    listed(&names, "or")
+/// `"a"`, or `one of "a" or "b"`.
+fn allowed(words: &[Word]) -> String {
+    let available = words.iter().filter(|word| word.is_available);
+    let names: Vec<String> = available.map(|word| format!("\"{}\"", word.name)).collect();
+    let prefix = if names.len() > 1 { "one of " } else { "" };
+    format!("{prefix}{}", listed(&names, "or"))
 }
 
 /// Text in quotes, shortened.

@@ -4,7 +4,8 @@
 use toml::de::{DeTable, DeValue};
 
 use super::error::{Fault, Span, closest, listed};
-use super::keys::{Content, DATA, Default, GRID, Key, QC, param};
+use super::keys::{Content, DATA, Default, GRID, Key, QC};
+use super::parameters::param;
 use super::shape::{Placed, Raw, Value, found, quote};
 
 /// One entry of a table, as written.
@@ -76,7 +77,7 @@ fn home_of(name: &str) -> Option<String> {
 
 /// A missing required key of the table that begins at `span`.
 pub(super) fn missing(place: &str, key: &Key, span: Span) -> Fault {
-    Fault::at(span, format!("{place} has no {}", key.name)).help(format!("{}: {}", key.name, key.about))
+    Fault::at(span, format!("{place} has no {}", key.name)).help(format!("add {} = … ({})", key.name, key.about.trim_end_matches('.')))
 }
 
 /// A table whose every key has been checked; keys with a default are there.

@@ -4,7 +4,8 @@
 use toml::de::{DeTable, DeValue};
 
 use super::error::{Fault, Span, closest, listed};
-use super::keys::{PARAMS, Param, Section, param};
+use super::keys::GRID;
+use super::parameters::{PARAMS, Param, Section, param};
 use super::shape::{Raw, quote};
 use super::table::in_file_order;
 use crate::config::ModelKind;
@@ -116,7 +117,7 @@ fn unknown_name(place: &str, name: &str, span: Span, others: &[&str]) -> Fault {
 
 fn also_known_as(name: &str, others: &[&str]) -> Option<&'static str> {
     let lower = name.to_lowercase();
-    let known = super::keys::GRID.iter().filter(|key| others.contains(&key.name));
+    let known = GRID.iter().filter(|key| others.contains(&key.name));
     known
         .chain(PARAMS.iter().map(|param| &param.key))
         .find(|key| key.aka.contains(&lower.as_str()))
