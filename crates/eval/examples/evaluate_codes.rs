@@ -24,7 +24,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let codes = Points::new(&codes, cells.parse()?, dim.parse()?)?;
 
     let start = Instant::now();
-    let cartographer = Cartographer::new(&codes, MapSettings { perplexity: 40.0, iterations })?.ok_or("too few cells")?;
+    let cartographer =
+        Cartographer::new(&codes, MapSettings { perplexity: 40.0, iterations })?.ok_or("too few cells")?;
     println!("affinities {:.3} s", start.elapsed().as_secs_f64());
     let flat = timed("2-D map", || cartographer.map_2d())?;
     println!("2-D KL {:.6}", flat.kl_divergence);

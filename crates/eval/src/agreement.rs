@@ -44,7 +44,10 @@ impl Contingency {
             return Err(EvalError::LabelCount { first: labels.len(), second: clusters.len() });
         }
         let mut counts: BTreeMap<(u16, u16), u64> = BTreeMap::new();
-        labels.iter().zip(clusters).for_each(|(&label, &cluster)| *counts.entry((label, cluster)).or_default() += 1);
+        labels
+            .iter()
+            .zip(clusters)
+            .for_each(|(&label, &cluster)| *counts.entry((label, cluster)).or_default() += 1);
         let (row_of, rows) = margin(counts.iter().map(|(&(label, _), &cells)| (label, cells)));
         let (column_of, columns) = margin(counts.iter().map(|(&(_, cluster), &cells)| (cluster, cells)));
         let pairs = counts
@@ -98,8 +101,8 @@ impl Contingency {
             return 1.0;
         }
         let above_chance = both * neither - labels_only * clusters_only;
-        let possible =
-            (both + labels_only) * (labels_only + neither) + (both + clusters_only) * (clusters_only + neither);
+        let possible = (both + labels_only) * (labels_only + neither)
+            + (both + clusters_only) * (clusters_only + neither);
         2.0 * above_chance as f64 / possible as f64
     }
 
@@ -193,7 +196,8 @@ fn expected_information(first: u64, second: u64, total: u64) -> f64 {
         if overlap == 0.0 { 0.0 } else { overlap / n * (n.ln() + overlap.ln() - a.ln() - b.ln()) }
     };
     // Probability of one overlap more, relative to `overlap`.
-    let ratio_up = |overlap: f64| (a - overlap) * (b - overlap) / ((overlap + 1.0) * (n - a - b + overlap + 1.0));
+    let ratio_up =
+        |overlap: f64| (a - overlap) * (b - overlap) / ((overlap + 1.0) * (n - a - b + overlap + 1.0));
     let (mut mass, mut weighted) = (1.0, information(mode as f64));
     let mut add = |probability: f64, overlap: u64| {
         mass += probability;
@@ -268,16 +272,18 @@ mod tests {
     #[test]
     fn expected_information_is_the_plain_hypergeometric_sum() {
         let log_factorial = |n: u64| (1..=n).map(|k| (k as f64).ln()).sum::<f64>();
-        for (a, b, n) in [(1, 1, 2), (3, 4, 7), (5, 5, 9), (10, 20, 30), (7, 60, 100), (99, 99, 100), (40, 50, 600)] {
+        for (a, b, n) in
+            [(1, 1, 2), (3, 4, 7), (5, 5, 9), (10, 20, 30), (7, 60, 100), (99, 99, 100), (40, 50, 600)]
+        {
             let plain: f64 = ((a + b - n.min(a + b)).max(1)..=a.min(b))
                 .map(|overlap: u64| {
-                    let log_probability = log_factorial(a) + log_factorial(b) + log_factorial(n - a)
-                        + log_factorial(n - b)
-                        - log_factorial(n)
-                        - log_factorial(overlap)
-                        - log_factorial(a - overlap)
-                        - log_factorial(b - overlap)
-                        - log_factorial(n + overlap - a - b);
+                    let log_probability =
+                        log_factorial(a) + log_factorial(b) + log_factorial(n - a) + log_factorial(n - b)
+                            - log_factorial(n)
+                            - log_factorial(overlap)
+                            - log_factorial(a - overlap)
+                            - log_factorial(b - overlap)
+                            - log_factorial(n + overlap - a - b);
                     let information = (n as f64 * overlap as f64 / (a as f64 * b as f64)).ln();
                     overlap as f64 / n as f64 * information * log_probability.exp()
                 })

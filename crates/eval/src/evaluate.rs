@@ -119,8 +119,7 @@ fn score(
 ) -> Result<(), EvalError> {
     let (Some((labels, _)), Some(partition)) = (input.labels, partition) else { return Ok(()) };
     let agreement = Contingency::new(labels, &partition.clusters)?.agreement(input.spec.nmi);
-    let values =
-        [agreement.nmi, agreement.ari, agreement.ami, agreement.homogeneity, agreement.completeness];
+    let values = [agreement.nmi, agreement.ari, agreement.ami, agreement.homogeneity, agreement.completeness];
     metrics.extend(names.into_iter().zip(values).map(|(name, value)| Metric { name, value }));
     Ok(())
 }
@@ -147,7 +146,8 @@ fn draw_maps(
     ];
     evaluation.metrics.extend(divergences.map(|(name, value)| Metric { name, value }));
     if let Some(clustered) = clustered {
-        evaluation.embedding.tsne2d_centroids = clustered.centroids.iter().map(|&value| value as f32).collect();
+        evaluation.embedding.tsne2d_centroids =
+            clustered.centroids.iter().map(|&value| value as f32).collect();
         evaluation.embedding.tsne2d_kmeans = clustered.clusters;
     }
     evaluation.embedding.tsne2d = flat.positions;

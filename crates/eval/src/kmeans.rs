@@ -31,7 +31,12 @@ pub struct Partition {
 ///
 /// # Errors
 /// When `k` or `starts` is 0, or `k` is more than 65,535.
-pub fn kmeans(points: &Points<'_>, k: usize, starts: usize, chance: &mut Chance) -> Result<Partition, EvalError> {
+pub fn kmeans(
+    points: &Points<'_>,
+    k: usize,
+    starts: usize,
+    chance: &mut Chance,
+) -> Result<Partition, EvalError> {
     if k == 0 {
         return Err(EvalError::Setting { name: "clusters", found: "0".into(), range: "at least 1" });
     }
@@ -187,7 +192,8 @@ impl Start {
                 continue;
             }
             let spare = |index: &usize| sizes[self.nearest[*index] as usize] > 1;
-            let farther = |a: &usize, b: &usize| self.distances[*a].total_cmp(&self.distances[*b]).then(b.cmp(a));
+            let farther =
+                |a: &usize, b: &usize| self.distances[*a].total_cmp(&self.distances[*b]).then(b.cmp(a));
             let Some(moved) = (0..columns.count).filter(spare).max_by(farther) else { return };
             sizes[self.nearest[moved] as usize] -= 1;
             sizes[cluster] = 1;
@@ -270,7 +276,10 @@ mod tests {
     #[test]
     fn settings_out_of_range_are_refused() {
         let points = Points::new(&[0.0], 1, 1).unwrap();
-        assert!(matches!(kmeans(&points, 0, 1, &mut chance()), Err(EvalError::Setting { name: "clusters", .. })));
+        assert!(matches!(
+            kmeans(&points, 0, 1, &mut chance()),
+            Err(EvalError::Setting { name: "clusters", .. })
+        ));
         assert!(matches!(kmeans(&points, 1, 0, &mut chance()), Err(EvalError::Setting { .. })));
         assert!(matches!(kmeans(&points, 70_000, 1, &mut chance()), Err(EvalError::TooManyClusters { .. })));
     }

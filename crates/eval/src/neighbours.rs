@@ -19,9 +19,13 @@ impl Neighbours {
     pub fn exact(points: &Points<'_>, k: usize) -> Self {
         let count = points.count();
         let k = k.min(count.saturating_sub(1));
-        let columns: Vec<Vec<f32>> = (0..points.dim()).map(|dimension| points.column(dimension).collect()).collect();
-        let mut found =
-            Self { k, indices: Vec::with_capacity(count * k), squared_distances: Vec::with_capacity(count * k) };
+        let columns: Vec<Vec<f32>> =
+            (0..points.dim()).map(|dimension| points.column(dimension).collect()).collect();
+        let mut found = Self {
+            k,
+            indices: Vec::with_capacity(count * k),
+            squared_distances: Vec::with_capacity(count * k),
+        };
         if k == 0 {
             return found;
         }

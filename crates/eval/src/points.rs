@@ -71,7 +71,10 @@ mod tests {
 
     #[test]
     fn what_is_no_finite_matrix_is_refused() {
-        assert_eq!(Points::new(&[0.0; 5], 2, 3).unwrap_err(), EvalError::Shape { cells: 2, dim: 3, found: 5 });
+        assert_eq!(
+            Points::new(&[0.0; 5], 2, 3).unwrap_err(),
+            EvalError::Shape { cells: 2, dim: 3, found: 5 }
+        );
         assert_eq!(Points::new(&[], 2, 0).unwrap_err(), EvalError::NoDimensions { cells: 2 });
         assert_eq!(
             Points::new(&[0.0, 1.0, 2.0, f32::NAN], 2, 2).unwrap_err(),

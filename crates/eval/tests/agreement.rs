@@ -29,7 +29,11 @@ fn scores_equal_scikit_learns() {
         ];
         for (name, found) in found {
             let expected = case["scores"][name].as_f64().unwrap();
-            assert!((found - expected).abs() < TOLERANCE, "{}: {name} is {found}, not {expected}", case["name"]);
+            assert!(
+                (found - expected).abs() < TOLERANCE,
+                "{}: {name} is {found}, not {expected}",
+                case["name"]
+            );
         }
     }
 }

@@ -41,7 +41,8 @@ impl Affinities {
         }
         // Each conditional row sums to 1, so p(i|j) + p(j|i) over all pairs sums to twice the number of points.
         let scale = 0.5 / count as f64;
-        let rows = outgoing.iter().zip(&incoming).map(|(outgoing, incoming)| merge(outgoing, incoming, scale));
+        let rows =
+            outgoing.iter().zip(&incoming).map(|(outgoing, incoming)| merge(outgoing, incoming, scale));
         Self::from_rows(rows)
     }
 
@@ -77,8 +78,13 @@ impl Affinities {
 
     /// The row of `point`: other points and their joint probabilities.
     pub(super) fn row(&self, point: usize) -> impl Iterator<Item = (usize, f32)> {
-        let entries = |(others, values): (&[u32; LANES], &Chunk)| others.iter().copied().zip(*values).collect::<Vec<_>>();
-        self.chunks(point).flat_map(entries).filter(|&(_, value)| value > 0.0).map(|(other, value)| (other as usize, value))
+        let entries = |(others, values): (&[u32; LANES], &Chunk)| {
+            others.iter().copied().zip(*values).collect::<Vec<_>>()
+        };
+        self.chunks(point)
+            .flat_map(entries)
+            .filter(|&(_, value)| value > 0.0)
+            .map(|(other, value)| (other as usize, value))
     }
 }
 
@@ -111,7 +117,11 @@ fn conditional(squared_distances: &[f32], goal: f64) -> Vec<f64> {
         if excess.abs() < ENTROPY_TOLERANCE {
             break;
         }
-        if excess > 0.0 { lowest = log_precision } else { highest = log_precision }
+        if excess > 0.0 {
+            lowest = log_precision
+        } else {
+            highest = log_precision
+        }
         let slope = mean_energy * mean_energy - second / total;
         let newton = log_precision + (-excess / slope).clamp(-LONGEST_STEP, LONGEST_STEP);
         log_precision = if newton > lowest && newton < highest {
@@ -157,7 +167,12 @@ mod tests {
         assert_eq!(conditional(&[2.0; 4], 2.0f64.ln()), [0.25; 4]);
         assert_eq!(conditional(&[0.0; 4], 0.0), [0.25; 4]);
         let duplicates = conditional(&[0.0, 0.0, 0.0, 1.0], 2.0f64.ln());
-        assert!(duplicates.iter().zip([1.0, 1.0, 1.0, 0.0]).all(|(found, right)| (found - right / 3.0).abs() < 1e-9));
+        assert!(
+            duplicates
+                .iter()
+                .zip([1.0, 1.0, 1.0, 0.0])
+                .all(|(found, right)| (found - right / 3.0).abs() < 1e-9)
+        );
         assert_eq!(conditional(&[], 1.0), [0.0; 0]);
     }
 

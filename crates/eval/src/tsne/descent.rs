@@ -49,7 +49,8 @@ impl<const D: usize> Map<'_, D> {
     /// Steps of one phase, which starts at rest with all gains at 1.
     fn run(&mut self, phase: &Phase, steps: usize) {
         let count = self.positions.count();
-        let (mut attraction, mut repulsion) = (Coordinates::<D>::zeros(count), Coordinates::<D>::zeros(count));
+        let (mut attraction, mut repulsion) =
+            (Coordinates::<D>::zeros(count), Coordinates::<D>::zeros(count));
         let mut velocity = Coordinates::<D>::zeros(count);
         let mut gains = vec![[1.0f32; D]; count];
         for _ in 0..steps {
@@ -60,11 +61,17 @@ impl<const D: usize> Map<'_, D> {
             for dimension in 0..D {
                 let forces = attraction.axis(dimension).iter().zip(repulsion.axis(dimension));
                 let moving = self.positions.axis_mut(dimension).iter_mut().zip(velocity.axis_mut(dimension));
-                for (((position, velocity), (attraction, repulsion)), gain) in moving.zip(forces).zip(&mut gains) {
+                for (((position, velocity), (attraction, repulsion)), gain) in
+                    moving.zip(forces).zip(&mut gains)
+                {
                     let gradient = 4.0 * (phase.exaggeration * attraction - repelled * repulsion);
                     let gain = &mut gain[dimension];
                     let keeps_direction = *velocity * gradient < 0.0;
-                    *gain = if keeps_direction { *gain + GAIN_STEP } else { (*gain * GAIN_DAMPING).max(LEAST_GAIN) };
+                    *gain = if keeps_direction {
+                        *gain + GAIN_STEP
+                    } else {
+                        (*gain * GAIN_DAMPING).max(LEAST_GAIN)
+                    };
                     *velocity = phase.momentum * *velocity - phase.learning_rate * *gain * gradient;
                     *position += *velocity;
                 }
@@ -74,7 +81,11 @@ impl<const D: usize> Map<'_, D> {
 }
 
 /// Kullback-Leibler divergence Σ p ln(p / q) in nats of the affinities from the map, over all pairs, not sampled.
-pub(super) fn divergence<const D: usize>(isa: Isa, affinities: &Affinities, positions: &Coordinates<D>) -> f64 {
+pub(super) fn divergence<const D: usize>(
+    isa: Isa,
+    affinities: &Affinities,
+    positions: &Coordinates<D>,
+) -> f64 {
     let mut forces = Coordinates::<D>::zeros(positions.count());
     let closeness = isa.run(Repulsion { positions, forces: &mut forces });
     let mut divergence = 0.0;
@@ -89,4 +100,43 @@ pub(super) fn divergence<const D: usize>(isa: Isa, affinities: &Affinities, posi
         }
     }
     divergence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::affinities::Affinities;
+    use super::super::forces::Coordinates;
+    use super::super::simd::Isa;
+    use super::divergence;
+    use crate::neighbours::Neighbours;
+    use crate::points::Points;
+    use serde_json::Value;
+
+    fn floats(values: &Value) -> Vec<f32> {
+        values.as_array().unwrap().iter().map(|value| value.as_f64().unwrap() as f32).collect()
+    }
+
+    /// On scikit-learn's maps: the same affinities and the same definition (`tests/golden/clusters_and_maps.py`).
+    /// scikit-learn's own search for bandwidths ends at an entropy within 1e-5.
+    #[test]
+    fn the_divergence_of_a_given_map_equals_scikit_learns() {
+        let golden = include_str!("../../tests/golden/clusters_and_maps.json");
+        let golden: Value = serde_json::from_str(golden).unwrap();
+        for case in golden["maps"].as_array().unwrap() {
+            let (values, dim) = (floats(&case["points"]), case["dim"].as_u64().unwrap() as usize);
+            let points = Points::new(&values, values.len() / dim, dim).unwrap();
+            let perplexity = case["perplexity"].as_f64().unwrap();
+            let neighbours = Neighbours::exact(&points, (3.0 * perplexity + 1.0) as usize);
+            let affinities = Affinities::new(&neighbours, perplexity);
+            for isa in Isa::available() {
+                let flat = Coordinates::<2>::from_rows(&floats(&case["map_2d"]));
+                let deep = Coordinates::<3>::from_rows(&floats(&case["map_3d"]));
+                let found = [divergence(isa, &affinities, &flat), divergence(isa, &affinities, &deep)];
+                for (found, name) in found.iter().zip(["divergence_2d", "divergence_3d"]) {
+                    let expected = case[name].as_f64().unwrap();
+                    assert!((found - expected).abs() < 1e-4 * expected, "{name}: {found} {expected}");
+                }
+            }
+        }
+    }
 }

@@ -46,7 +46,11 @@ impl<const D: usize> Coordinates<D> {
         let points = rows.as_chunks::<D>().0;
         let mut coordinates = Self::zeros(points.len());
         for dimension in 0..D {
-            coordinates.axis_mut(dimension).iter_mut().zip(points).for_each(|(own, point)| *own = point[dimension]);
+            coordinates
+                .axis_mut(dimension)
+                .iter_mut()
+                .zip(points)
+                .for_each(|(own, point)| *own = point[dimension]);
         }
         coordinates
     }
@@ -247,7 +251,10 @@ mod tests {
         Forces { closeness, repulsion, attraction }
     }
 
-    fn plain<const D: usize>(positions: &Coordinates<D>, affinities: &Affinities) -> (f64, [Vec<Vec<f64>>; 2]) {
+    fn plain<const D: usize>(
+        positions: &Coordinates<D>,
+        affinities: &Affinities,
+    ) -> (f64, [Vec<Vec<f64>>; 2]) {
         let count = positions.count();
         let at = |point: usize, dimension: usize| f64::from(positions.axis(dimension)[point]);
         let apart = |a: usize, b: usize| (0..D).map(|d| at(a, d) - at(b, d)).collect::<Vec<f64>>();
@@ -287,9 +294,17 @@ mod tests {
                 for dimension in 0..D {
                     for (point, &force) in found.axis(dimension).iter().enumerate() {
                         let exact = plain[dimension][point];
-                        prop_assert!((f64::from(force) - exact).abs() <= TO_F64 * largest.max(1e-30), "{}", isa.name());
+                        prop_assert!(
+                            (f64::from(force) - exact).abs() <= TO_F64 * largest.max(1e-30),
+                            "{}",
+                            isa.name()
+                        );
                         let other = portable.axis(dimension)[point];
-                        prop_assert!((force - other).abs() <= TO_PORTABLE * largest.max(1e-30) as f32, "{}", isa.name());
+                        prop_assert!(
+                            (force - other).abs() <= TO_PORTABLE * largest.max(1e-30) as f32,
+                            "{}",
+                            isa.name()
+                        );
                     }
                 }
             }

@@ -23,14 +23,19 @@ impl Graph {
         let rows: Vec<&[f32]> = points.rows().collect();
         let affinities = on_one_thread(|| {
             let mut only_affinities = tSNE::<f32, &[f32], 2>::new(&rows);
-            only_affinities.perplexity(perplexity as f32).epochs(0).fit_sne(|a, b| distance(a, b)).affinities()
+            only_affinities
+                .perplexity(perplexity as f32)
+                .epochs(0)
+                .fit_sne(|a, b| distance(a, b))
+                .affinities()
         })?;
         Ok(Self { affinities: affinities.expect("a fit of many cells always leaves affinities") })
     }
 
     /// The same affinities in our own form.
     pub(super) fn affinities(&self) -> Affinities {
-        let (starts, others, values) = (self.affinities.rows(), self.affinities.columns(), self.affinities.values());
+        let (starts, others, values) =
+            (self.affinities.rows(), self.affinities.columns(), self.affinities.values());
         Affinities::from_rows(starts.windows(2).map(|row| {
             let row = row[0]..row[1];
             others[row.clone()].iter().copied().zip(values[row].iter().copied()).collect()
@@ -82,7 +87,10 @@ fn phases<const D: usize>(
 ) -> Vec<f32> {
     let count = rows.len() as f32;
     let mut exaggerated = tSNE::<f32, &[f32], D>::new(rows);
-    exaggerated.initial_embedding(initial).early_exaggeration(EXAGGERATION).learning_rate(count / EXAGGERATION);
+    exaggerated
+        .initial_embedding(initial)
+        .early_exaggeration(EXAGGERATION)
+        .learning_rate(count / EXAGGERATION);
     exaggerated.epochs(schedule.exaggerated).stop_lying_epoch(usize::MAX).momentum_switch_epoch(usize::MAX);
     fit(&mut exaggerated);
     let mut plain = tSNE::<f32, &[f32], D>::new(rows);

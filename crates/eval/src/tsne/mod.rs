@@ -108,7 +108,15 @@ impl Cartographer {
             (graph.affinities(), Some(graph))
         };
         let schedule = Schedule::new(settings.iterations);
-        Ok(Some(Self { points: scaled, count, dim: points.dim(), affinities, graph, schedule, isa: Isa::best() }))
+        Ok(Some(Self {
+            points: scaled,
+            count,
+            dim: points.dim(),
+            affinities,
+            graph,
+            schedule,
+            isa: Isa::best(),
+        }))
     }
 
     /// The 2-D map.
@@ -156,10 +164,13 @@ impl Cartographer {
 /// overflow nor vanish.
 fn to_unit_scale(points: &Points<'_>) -> Vec<f32> {
     let count = points.count() as f64;
-    let means: Vec<f64> =
-        (0..points.dim()).map(|dimension| points.column(dimension).map(f64::from).sum::<f64>() / count).collect();
-    let centered: Vec<f64> =
-        points.rows().flat_map(|row| row.iter().zip(&means).map(|(&value, mean)| f64::from(value) - mean)).collect();
+    let means: Vec<f64> = (0..points.dim())
+        .map(|dimension| points.column(dimension).map(f64::from).sum::<f64>() / count)
+        .collect();
+    let centered: Vec<f64> = points
+        .rows()
+        .flat_map(|row| row.iter().zip(&means).map(|(&value, mean)| f64::from(value) - mean))
+        .collect();
     let largest = centered.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
     let scale = if largest > 0.0 { 1.0 / largest } else { 0.0 };
     centered.into_iter().map(|value| (value * scale) as f32).collect()
