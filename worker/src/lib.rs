@@ -25,7 +25,7 @@ pub mod session;
 mod signals;
 mod slots;
 mod spool;
-mod training;
+pub mod training;
 mod verdict;
 
 use std::ffi::OsString;

@@ -154,8 +154,12 @@ impl Link {
     /// Notes that a call failed for now, and tells it once.
     pub(crate) fn note_trouble(&self, why: String) {
         let mut trouble = self.trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if trouble.is_none() && self.session_now().is_some() {
-            self.screen.warn(&format!("the coordinator does not answer ({why}); trials go on, trying again"));
+        if trouble.is_none() {
+            let words = match self.session_now() {
+                Some(_) => format!("the coordinator does not answer ({why}); trials go on, trying again"),
+                None => format!("waiting for the coordinator at {} ({why})", self.url),
+            };
+            self.screen.warn(&words);
         }
         tracing::debug!(why, "call failed");
         *trouble = Some(why);

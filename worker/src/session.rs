@@ -187,7 +187,9 @@ impl Worker {
         self.begin_hand_over();
         let ending = self.serve(&mut registrar).await;
         registrar.abort();
-        self.leave().await;
+        if !matches!(ending, Ending::Stopped(_)) {
+            self.leave().await;
+        }
         self.screen.clear();
         ending
     }

@@ -19,7 +19,7 @@ use crate::running::{Phase, Progress};
 
 /// Trains on this machine's processor.
 #[derive(Debug, Clone)]
-pub(crate) struct Trainer {
+pub struct Trainer {
     options: TrainOptions,
     isa: Isa,
 }
@@ -29,7 +29,7 @@ impl Trainer {
     ///
     /// # Errors
     /// Words for people when the environment asks for an instruction set that there is not.
-    pub(crate) fn new(choice: EngineChoice) -> Result<Self, String> {
+    pub fn new(choice: EngineChoice) -> Result<Self, String> {
         let engine = match choice {
             EngineChoice::Sparse => Engine::Sparse,
             EngineChoice::Dense => Engine::Dense,
