@@ -9,7 +9,7 @@ use super::keys::{DATA, Key, MODEL_TABLES, ROOT};
 use super::overrides::{Override, read_overrides};
 use super::parameters::{Param, Section, param, params_of};
 use super::shape::{Placed, Shape, Value, Word};
-use super::table::{Checked, Entry, as_table, in_file_order, known_entries, missing};
+use super::table::{Checked, Entry, as_table, in_file_order, known_entries};
 use super::target::{Target, not_of_model};
 use crate::config::ModelKind;
 use crate::data::{DataSpec, Genes, Input, LabelSource, QualityControl};
@@ -41,9 +41,12 @@ impl Document {
         let keys: Vec<&'static Key> = ROOT.iter().collect();
         let entries = known_entries("the grid file", &keys, root)?;
         let section = |name: &str| entries.iter().find(|(key, _)| key.name == name).map(|(_, entry)| entry);
-        if let Some(entry) = section("model").filter(|entry| !matches!(entry.raw.get_ref(), DeValue::Table(_))) {
-            return Err(Fault::at(entry.span.clone(), "the models to compare stand in [grid]")
-                .help("write model = [\"ae\", \"beta-vae\"] below [grid]; [model] holds values for the models"));
+        if let Some(entry) =
+            section("model").filter(|entry| !matches!(entry.raw.get_ref(), DeValue::Table(_)))
+        {
+            return Err(Fault::at(entry.span.clone(), "the models to compare stand in [grid]").help(
+                "write model = [\"ae\", \"beta-vae\"] below [grid]; [model] holds values for the models",
+            ));
         }
         let required = |name: &str| {
             section(name).ok_or_else(|| {
@@ -209,19 +212,18 @@ fn read_model(model: ModelKind, entry: &Entry<'_, '_>) -> Result<Vec<Setting>, F
     }
     let of_model = params_of(Section::Model).filter(|param| param.is_of(model));
     let keys: Vec<&'static Key> = of_model.map(|param| &param.key).collect();
-    let settings: Result<Vec<Setting>, Fault> = known_entries(&place, &keys, table)?
+    known_entries(&place, &keys, table)?
         .into_iter()
         .map(|(key, inner)| {
             let setting = setting(Some(model), key, &inner)?;
             refuse_word_of_another(model, setting.target.param, &setting.value)?;
             Ok(setting)
         })
-        .collect();
-    settings
+        .collect()
 }
 
 fn setting(model: Option<ModelKind>, key: &Key, entry: &Entry<'_, '_>) -> Result<Setting, Fault> {
-    let param = param(key.name).ok_or_else(|| missing("the key table", key, entry.span.clone()))?;
+    let param = param(key.name).expect("the keys of these sections are those of the parameters");
     let value = param.shape().read(key.name, entry.raw)?;
     Ok(Setting { target: Target { model, param }, value, span: entry.span.clone() })
 }
@@ -231,12 +233,14 @@ pub(super) fn refuse_word_of_another(model: ModelKind, param: &Param, placed: &P
     let (Shape::Words(words), Value::Word(name)) = (param.shape(), &placed.value) else {
         return Ok(());
     };
-    let knows = |word: &Word| word.is_of(model);
-    if words.iter().any(|word| word.name == *name && knows(word)) {
+    if words.iter().any(|word| word.name == *name && word.is_of(model)) {
         return Ok(());
     }
-    let allowed: Vec<String> =
-        words.iter().filter(|word| knows(word)).map(|word| format!("\"{}\"", word.name)).collect();
+    let allowed: Vec<String> = words
+        .iter()
+        .filter(|word: &&Word| word.is_of(model))
+        .map(|word| format!("\"{}\"", word.name))
+        .collect();
     let owners: Vec<&str> = words
         .iter()
         .filter(|word| word.name == *name)
@@ -245,11 +249,6 @@ pub(super) fn refuse_word_of_another(model: ModelKind, param: &Param, placed: &P
     let example =
         owners.first().map(|owner| format!("; \"model.{owner}.{}\" speaks of {owner} alone", param.name()));
     Err(Fault::at(placed.span.clone(), format!("{model} has no {} = \"{name}\"", param.name())).help(
-        format!(
-            "for {model}, {} is {}{}",
-            param.name(),
-            listed(&allowed, "or"),
-            example.unwrap_or_default()
-        ),
+        format!("for {model}, {} is {}{}", param.name(), listed(&allowed, "or"), example.unwrap_or_default()),
     ))
 }

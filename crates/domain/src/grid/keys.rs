@@ -272,3 +272,26 @@ pub(super) const MODEL_TABLES: &[Key] = &[
     key(ModelKind::BetaVae.name(), "Values for the β-VAE alone.", Content::Section, Default::Optional),
     key(ModelKind::BetaVsc.name(), "Values for the β-VSC alone.", Content::Section, Default::Optional),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::super::shape::Shape;
+    use super::{MODEL_TABLES, MODELS};
+    use crate::config::ModelKind;
+    use crate::data::DataSpec;
+
+    #[test]
+    fn every_model_is_a_word_and_has_a_table() {
+        let Shape::Words(words) = MODELS else { panic!("models are words") };
+        let names: Vec<&str> = ModelKind::ALL.iter().map(|model| model.name()).collect();
+        assert_eq!(words.iter().map(|word| word.name).collect::<Vec<_>>(), names);
+        assert_eq!(MODEL_TABLES.iter().map(|key| key.name).collect::<Vec<_>>(), names);
+    }
+
+    #[test]
+    fn the_defaults_of_the_data_are_those_of_the_type() {
+        let file = parse("name = \"x\"\n[data]\npath = \"p\"\n[grid]\nmodel = \"pca\"\n").unwrap();
+        assert_eq!(file.data, serde_json::from_str::<DataSpec>(r#"{"path": "p"}"#).unwrap());
+    }
+}

@@ -311,3 +311,60 @@ pub(super) fn param(name: &str) -> Option<&'static Param> {
 pub(super) fn params_of(section: Section) -> impl Iterator<Item = &'static Param> {
     PARAMS.iter().filter(move |param| param.section == section)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::super::resolve::Settings;
+    use super::super::shape::{Shape, Value};
+    use super::{PARAMS, Section, params_of};
+    use crate::config::{EvaluationSpec, ModelKind, TrainSpec};
+
+    #[test]
+    fn names_are_unique_and_in_the_order_of_the_tables() {
+        let names: Vec<&str> = PARAMS.iter().map(|param| param.name()).collect();
+        assert_eq!(names, crate::params::ORDER);
+        let unique: HashSet<&str> = names.iter().copied().collect();
+        assert_eq!(unique.len(), names.len());
+    }
+
+    #[test]
+    fn other_words_for_a_key_are_no_keys_and_mean_one_thing_in_a_section() {
+        for section in Section::ALL {
+            let words: Vec<&str> =
+                params_of(section).flat_map(|param| param.key.aka.iter().copied()).collect();
+            let unique: HashSet<&str> = words.iter().copied().collect();
+            assert_eq!(unique.len(), words.len(), "{words:?}");
+            assert!(words.iter().all(|word| super::param(word).is_none()), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_types() {
+        for model in ModelKind::ALL {
+            let config = Settings::defaults(*model).config(*model);
+            assert_eq!(config.evaluation, EvaluationSpec::default());
+            assert_eq!(config.train, (*model != ModelKind::Pca).then(TrainSpec::default));
+        }
+    }
+
+    #[test]
+    fn every_word_of_every_key_has_a_meaning_for_the_models_that_know_it() {
+        for param in PARAMS {
+            let Shape::Words(words) = param.shape() else { continue };
+            for model in param.models {
+                for word in words.iter().filter(|word| word.is_available && word.is_of(*model)) {
+                    let mut settings = Settings::defaults(*model);
+                    settings.set(param, Value::Word(word.name));
+                    let text = settings.config(*model).canonical_json();
+                    // the preset is only a way to write widths
+                    assert!(
+                        param.name() == "preset" || text.contains(&format!("\"{}\"", word.name)),
+                        "{text}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -4,7 +4,7 @@
 //! one fastest. Trials come seed by seed: every config with the first seed, then every config with the second, so
 //! that a sweep that is cut short has already compared everything once.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use super::MOST_TRIALS;
 use super::axes::{Axis, Grid};
@@ -59,13 +59,13 @@ pub(super) fn expand(document: &Document) -> Result<Plan, Fault> {
 
     let mut watch = OverrideWatch::new(document);
     let mut configs = Vec::new();
-    let mut known: HashMap<String, ()> = HashMap::new();
+    let mut known = HashSet::new();
     for (model, axes) in &axes_of {
         let base = fixed_settings(document, *model);
         for settings in Product::new(base, axes) {
             let settings = watch.apply(*model, settings)?;
             let config = settings.config(*model);
-            if known.insert(config.canonical_json(), ()).is_none() {
+            if known.insert(config.canonical_json()) {
                 configs.push(config);
             }
         }
@@ -119,7 +119,7 @@ fn factor<'d>(document: &'d Document, axis: &'d Axis, model: ModelKind) -> Optio
     if effective.is_empty() {
         return None;
     }
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let mut rows = Vec::new();
     for point in &axis.points {
         let row: Vec<&Placed> = effective.iter().map(|member| &point[*member]).collect();

@@ -152,9 +152,8 @@ fn named(content: impl Fn(&Param, Option<ModelKind>) -> Value) -> Map<String, Va
         }
     }
     for section in [Section::Train, Section::Evaluation] {
-        let inner = params_of(section).map(|param| {
-            (param.name().to_owned(), described(content(param, None), &param.key))
-        });
+        let inner = params_of(section)
+            .map(|param| (param.name().to_owned(), described(content(param, None), &param.key)));
         properties.insert(section.name().to_owned(), object(inner.collect()));
     }
     properties

@@ -146,7 +146,9 @@ impl Shape {
         match self {
             Self::Text => "a text in quotes".to_owned(),
             Self::Number(interval) => interval.describe(),
-            Self::Whole { low, high } if *high == i64::MAX as u64 => format!("a whole number >= {low} and < 2^63"),
+            Self::Whole { low, high } if *high == i64::MAX as u64 => {
+                format!("a whole number >= {low} and < 2^63")
+            }
             Self::Whole { low, high } => format!("a whole number from {low} to {high}"),
             Self::Words(words) => allowed(words),
             Self::Widths { fewest } => format!(
@@ -200,7 +202,9 @@ impl Shape {
             {
                 fault.help(format!("write {} without quotes", text.trim()))
             }
-            (Self::Number(_), DeValue::Float(float)) if float.as_str().parse().is_ok_and(|number: f64| !number.is_finite()) => {
+            (Self::Number(_), DeValue::Float(float))
+                if float.as_str().parse().is_ok_and(|number: f64| !number.is_finite()) =>
+            {
                 fault.help("a number has to be finite")
             }
             (Self::Whole { .. }, DeValue::Float(_)) => {

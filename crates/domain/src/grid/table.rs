@@ -77,7 +77,11 @@ fn home_of(name: &str) -> Option<String> {
 
 /// A missing required key of the table that begins at `span`.
 pub(super) fn missing(place: &str, key: &Key, span: Span) -> Fault {
-    Fault::at(span, format!("{place} has no {}", key.name)).help(format!("add {} = … ({})", key.name, key.about.trim_end_matches('.')))
+    Fault::at(span, format!("{place} has no {}", key.name)).help(format!(
+        "add {} = … ({})",
+        key.name,
+        key.about.trim_end_matches('.')
+    ))
 }
 
 /// A table whose every key has been checked; keys with a default are there.
