@@ -1,8 +1,10 @@
 //! Every command in the documents is run. A command that this test does not know is a failure: teach it here.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::time::Duration;
 
+use serde_json::Value;
 use system_tests::process::run;
 use system_tests::product::workspace_root;
 use system_tests::{Product, Running, Scratch};
@@ -124,4 +126,59 @@ fn links_between_documents_lead_somewhere() {
         }
     }
     assert!(dead.is_empty(), "{dead:#?}");
+}
+
+/// The tables of `docs/grid-file.md`, from the published schema, which follows from the reader's own table of keys.
+fn key_tables() -> String {
+    let text = std::fs::read_to_string(workspace_root().join("examples/grid.schema.json")).expect("the schema is there");
+    let schema: Value = serde_json::from_str(&text).expect("the schema is JSON");
+    let mut tables = String::new();
+    for section in ["data", "model", "train", "evaluation"] {
+        let table = &schema["properties"][section];
+        let _ = writeln!(tables, "\n## `[{section}]`\n\n{}\n", table["description"].as_str().unwrap_or_default());
+        tables.push_str("| key | default | range | meaning |\n| --- | --- | --- | --- |\n");
+        key_rows("", table, &mut tables);
+    }
+    tables
+}
+
+fn key_rows(prefix: &str, table: &Value, rows: &mut String) {
+    for (name, key) in table["properties"].as_object().expect("a section has keys") {
+        if key["properties"].is_object() {
+            // Sections of one model repeat the keys of `[model]`.
+            if !key["description"].as_str().is_some_and(|about| about.starts_with("Values for")) {
+                key_rows(&format!("{prefix}{name}."), key, rows);
+            }
+            continue;
+        }
+        let default = key.get("default").map_or_else(String::new, |value| format!("`{value}`"));
+        let about = key["description"].as_str().unwrap_or_default().replace('\n', "<br>").replace('|', "\\|");
+        let _ = writeln!(rows, "| `{prefix}{name}` | {default} | {} | {about} |", range_of(key));
+    }
+}
+
+/// The bounds of a value, in words.
+fn range_of(key: &Value) -> String {
+    if let Some(words) = key["enum"].as_array() {
+        return words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" ");
+    }
+    let bound = |name: &str, sign: &str| key.get(name).map(|value| format!("{sign} {value}"));
+    let bounds =
+        [bound("minimum", "≥"), bound("exclusiveMinimum", ">"), bound("maximum", "≤"), bound("exclusiveMaximum", "<")];
+    bounds.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn every_key_of_the_grid_file_is_documented() {
+    let path = workspace_root().join("docs/grid-file.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (start, end) = ("<!-- keys -->\n", "<!-- end of keys -->");
+    let (before, rest) = text.split_once(start).expect("the page marks where its tables begin");
+    let (found, after) = rest.split_once(end).expect("the page marks where its tables end");
+    let expected = format!("{}\n", key_tables());
+    if std::env::var_os("LATENTSWEEP_BLESS").is_some() {
+        std::fs::write(&path, format!("{before}{start}{expected}{end}{after}")).unwrap();
+        return;
+    }
+    assert_eq!(found, expected, "run this test with LATENTSWEEP_BLESS=1 to write the tables anew");
 }
