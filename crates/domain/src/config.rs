@@ -106,7 +106,11 @@ impl NetSpec {
                 encoder: vec![800, 400],
                 branch: vec![],
                 decoder: vec![80, 400, 800],
-                first_activation: if model == ModelKind::BetaVsc { Activation::Relu } else { Activation::None },
+                first_activation: if model == ModelKind::BetaVsc {
+                    Activation::Relu
+                } else {
+                    Activation::None
+                },
             }
         } else {
             Self {
@@ -301,7 +305,13 @@ pub struct EvaluationSpec {
 
 impl Default for EvaluationSpec {
     fn default() -> Self {
-        Self { perplexity: 40.0, tsne_iterations: 1000, kmeans_starts: 100, clusters: None, nmi: NmiAverage::Arithmetic }
+        Self {
+            perplexity: 40.0,
+            tsne_iterations: 1000,
+            kmeans_starts: 100,
+            clusters: None,
+            nmi: NmiAverage::Arithmetic,
+        }
     }
 }
 

@@ -39,7 +39,13 @@ pub struct QualityControl {
 
 impl Default for QualityControl {
     fn default() -> Self {
-        Self { min_cells: 3, min_genes: 200, max_genes: 2500, max_mito_percent: 5.0, mito_prefix: "MT-".to_owned() }
+        Self {
+            min_cells: 3,
+            min_genes: 200,
+            max_genes: 2500,
+            max_mito_percent: 5.0,
+            mito_prefix: "MT-".to_owned(),
+        }
     }
 }
 

@@ -83,14 +83,17 @@ impl Embedding {
     /// # Errors
     /// When the bytes are not a whole embedding whose parts fit together. Never allocates more than `bytes` holds.
     pub fn decode(bytes: &[u8]) -> Result<Self, EmbeddingError> {
-        let rest = bytes.strip_prefix(MAGIC).ok_or(EmbeddingError("it does not start with its magic bytes"))?;
-        let (header_len, rest) = rest.split_first_chunk::<4>().ok_or(EmbeddingError("it ends in the header"))?;
+        let rest =
+            bytes.strip_prefix(MAGIC).ok_or(EmbeddingError("it does not start with its magic bytes"))?;
+        let (header_len, rest) =
+            rest.split_first_chunk::<4>().ok_or(EmbeddingError("it ends in the header"))?;
         let header_len = u32::from_le_bytes(*header_len) as usize;
         if header_len > MAX_HEADER_BYTES || header_len > rest.len() {
             return Err(EmbeddingError("its header is longer than it may be"));
         }
         let (header, body) = rest.split_at(header_len);
-        let header: Header = serde_json::from_slice(header).map_err(|_| EmbeddingError("its header cannot be read"))?;
+        let header: Header =
+            serde_json::from_slice(header).map_err(|_| EmbeddingError("its header cannot be read"))?;
         check_shapes(&header)?;
         let mut body = Body { rest: body };
         let embedding = Self {
@@ -108,7 +111,8 @@ impl Embedding {
 }
 
 fn check_shapes(header: &Header) -> Result<(), EmbeddingError> {
-    let fits = |length: usize, columns: usize| length == 0 || header.n_cells.checked_mul(columns) == Some(length);
+    let fits =
+        |length: usize, columns: usize| length == 0 || header.n_cells.checked_mul(columns) == Some(length);
     let all_fit = fits(header.latent, header.latent_dim)
         && fits(header.tsne2d, 2)
         && fits(header.tsne3d, 3)

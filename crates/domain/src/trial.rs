@@ -50,8 +50,15 @@ pub enum TrialState {
 
 impl TrialState {
     /// Every state, in the order in which people see them.
-    pub const ALL: &'static [Self] =
-        &[Self::Pending, Self::Leased, Self::Done, Self::Diverged, Self::Failed, Self::Poisoned, Self::Cancelled];
+    pub const ALL: &'static [Self] = &[
+        Self::Pending,
+        Self::Leased,
+        Self::Done,
+        Self::Diverged,
+        Self::Failed,
+        Self::Poisoned,
+        Self::Cancelled,
+    ];
 
     /// Its name in store, CLI and report.
     #[must_use]
