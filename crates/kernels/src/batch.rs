@@ -1,16 +1,24 @@
 //! The cells of one step, by cell and by gene, with genes in the internal order of `PreparedMatrix`. No weights here.
 
+use std::ops::Range;
+
 use crate::matrix::PreparedMatrix;
 
-/// A compressed list of lists: entry `i` of `index`/`value` belongs to line `l` when `start[l] <= i < start[l + 1]`.
+/// One non-zero: the dense row it multiplies, and its value.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Entry {
+    pub(crate) index: u32,
+    pub(crate) value: f32,
+}
+
+/// A compressed list of lists: entry `i` belongs to line `l` when `start[l] <= i < start[l + 1]`.
 ///
-/// Invariant, upheld by this module and relied on by the kernels: `start` never decreases and ends at the length of
-/// `index` and of `value`; every index is below `bound`.
+/// Invariant, upheld by this module and relied on by the kernels: `start` never decreases and ends at the number of
+/// entries; every index is below `bound`.
 #[derive(Debug, Default)]
 pub(crate) struct Lists {
     start: Vec<u32>,
-    index: Vec<u32>,
-    value: Vec<f32>,
+    entries: Vec<Entry>,
     bound: usize,
 }
 
@@ -25,11 +33,10 @@ impl Lists {
         self.bound
     }
 
-    /// Indices and values of one line.
+    /// The entries of one line.
     #[inline]
-    pub(crate) fn line(&self, line: usize) -> (&[u32], &[f32]) {
-        let span = self.start[line] as usize..self.start[line + 1] as usize;
-        (&self.index[span.clone()], &self.value[span])
+    pub(crate) fn line(&self, line: usize) -> &[Entry] {
+        &self.entries[self.start[line] as usize..self.start[line + 1] as usize]
     }
 }
 
@@ -38,30 +45,44 @@ impl Lists {
 pub(crate) struct Batch {
     /// Number of cells.
     pub(crate) cells: usize,
-    /// Line = cell, index = gene position.
-    pub(crate) by_cell: Lists,
+    /// log2 of the genes of a bucket.
+    bucket_bits: u32,
+    /// One entry for each bucket of genes: line = cell, index = gene position. A bucket's weights fit in the second
+    /// level of cache, so a product that goes bucket by bucket reads each weight from memory once.
+    by_cell: Vec<Lists>,
     /// Line = gene position, index = cell.
     pub(crate) by_gene: Lists,
     /// Σ_c x_cg by gene position.
     pub(crate) gene_sums: Vec<f64>,
     /// ‖X‖².
     pub(crate) squares: f64,
-    /// Write heads of the transpose.
+    /// Per gene: its number of entries, then where its next entry goes.
     heads: Vec<u32>,
 }
 
 impl Batch {
-    /// An empty batch over `genes` genes.
-    pub(crate) fn new(genes: usize) -> Self {
+    /// An empty batch over `genes` genes, in buckets of `2^bucket_bits` genes.
+    pub(crate) fn new(genes: usize, bucket_bits: u32) -> Self {
         let lists = |lines: usize| Lists { start: vec![0; lines + 1], ..Lists::default() };
         Self {
             cells: 0,
-            by_cell: lists(0),
+            bucket_bits,
+            by_cell: (0..genes.div_ceil(1 << bucket_bits)).map(|_| lists(0)).collect(),
             by_gene: lists(genes),
             gene_sums: vec![0.0; genes],
             squares: 0.0,
             heads: vec![0; genes],
         }
+    }
+
+    /// The batch by cell, one bucket of genes after the other, each with its range of gene positions.
+    pub(crate) fn buckets(&self) -> impl Iterator<Item = (Range<usize>, &Lists)> {
+        let genes = self.heads.len();
+        let range = move |bucket: usize| {
+            let start = bucket << self.bucket_bits;
+            start..(start + (1 << self.bucket_bits)).min(genes)
+        };
+        self.by_cell.iter().enumerate().map(move |(bucket, lists)| (range(bucket), lists))
     }
 
     /// Gathers `rows` of the matrix. Panics when a row does not exist.
@@ -72,28 +93,32 @@ impl Batch {
         self.transpose();
     }
 
+    /// Deals the entries of each cell to the buckets and counts them by gene.
     fn gather(&mut self, matrix: &PreparedMatrix<'_>, rows: &[u32]) {
-        let lists = &mut self.by_cell;
-        lists.start.clear();
-        lists.index.clear();
-        lists.value.clear();
-        lists.start.push(0);
-        lists.bound = matrix.view().n_cols();
+        self.heads.fill(0);
+        for lists in &mut self.by_cell {
+            lists.start.clear();
+            lists.start.push(0);
+            lists.entries.clear();
+            lists.bound = self.heads.len();
+        }
         for &row in rows {
             let (genes, values) = matrix.view().row(row as usize);
-            lists.index.extend(genes.iter().map(|&gene| matrix.position_of()[gene as usize]));
-            lists.value.extend_from_slice(values);
-            lists.start.push(lists.index.len() as u32);
+            for (&gene, &value) in genes.iter().zip(values) {
+                let position = matrix.position_of()[gene as usize];
+                let lists = &mut self.by_cell[(position >> self.bucket_bits) as usize];
+                lists.entries.push(Entry { index: position, value });
+                self.heads[position as usize] += 1;
+            }
+            for lists in &mut self.by_cell {
+                lists.start.push(lists.entries.len() as u32);
+            }
         }
     }
 
-    /// Counting sort by gene; cells stay ascending within a gene.
+    /// Counting sort by gene, within one bucket at a time; cells stay ascending within a gene.
     fn transpose(&mut self) {
-        let (from, to) = (&self.by_cell, &mut self.by_gene);
-        self.heads.fill(0);
-        for &gene in &from.index {
-            self.heads[gene as usize] += 1;
-        }
+        let to = &mut self.by_gene;
         let mut next = 0;
         for (head, start) in self.heads.iter_mut().zip(&mut to.start) {
             *start = next;
@@ -102,19 +127,30 @@ impl Batch {
         if let Some(end) = to.start.last_mut() {
             *end = next;
         }
-        to.index.resize(from.index.len(), 0);
-        to.value.resize(from.value.len(), 0.0);
+        to.entries.resize(next as usize, Entry::default());
         to.bound = self.cells;
-        self.gene_sums.fill(0.0);
-        for cell in 0..self.cells {
-            for entry in from.start[cell] as usize..from.start[cell + 1] as usize {
-                let gene = from.index[entry] as usize;
-                let slot = self.heads[gene] as usize;
-                self.heads[gene] += 1;
-                to.index[slot] = cell as u32;
-                to.value[slot] = from.value[entry];
-                self.gene_sums[gene] += f64::from(from.value[entry]);
+        for from in &self.by_cell {
+            for cell in 0..self.cells {
+                for entry in from.line(cell) {
+                    let head = &mut self.heads[entry.index as usize];
+                    to.entries[*head as usize] = Entry { index: cell as u32, value: entry.value };
+                    *head += 1;
+                }
             }
         }
+        for (gene, sum) in self.gene_sums.iter_mut().enumerate() {
+            *sum = sum_of(self.by_gene.line(gene));
+        }
     }
+}
+
+/// The sum of the values, in four strands so that no addition waits for the one before.
+fn sum_of(entries: &[Entry]) -> f64 {
+    let mut strands = [0.0_f64; 4];
+    for four in entries.chunks(4) {
+        for (strand, entry) in strands.iter_mut().zip(four) {
+            *strand += f64::from(entry.value);
+        }
+    }
+    (strands[0] + strands[2]) + (strands[1] + strands[3])
 }

@@ -27,12 +27,14 @@ pub(crate) struct Gram {
     weights_gram: Aligned,
     /// u.
     weights_bias: Vec<f64>,
+    /// The part of u from one block of genes.
+    block_sum: Aligned,
     /// ‖b‖².
     bias_squares: f64,
     /// 2·S.
     hidden_gram: Aligned,
     /// 2·s.
-    hidden_sums: Vec<f32>,
+    hidden_sums: Aligned,
     /// H with padded rows.
     hidden: Aligned,
     /// H·G.
@@ -46,9 +48,10 @@ impl Gram {
             width,
             weights_gram: Aligned::zeros(width * width),
             weights_bias: vec![0.0; width],
+            block_sum: Aligned::zeros(width),
             bias_squares: 0.0,
             hidden_gram: Aligned::zeros(width * width),
-            hidden_sums: vec![0.0; width],
+            hidden_sums: Aligned::zeros(width),
             hidden: Aligned::zeros(max_batch * width),
             hidden_product: Aligned::zeros(max_batch * width),
         }
@@ -67,13 +70,13 @@ impl Gram {
         let rows = &weights.weight[block.start * shape.stride..block.end * shape.stride];
         let decoder = &rows[shape.first_padded..];
         simd::gram_upper(isa, block.len(), decoder, shape.stride, self.width, &mut self.weights_gram);
-        for (row, &bias) in rows.chunks_exact(shape.stride).zip(&weights.bias[block]) {
-            let bias = f64::from(bias);
-            self.bias_squares += bias * bias;
-            for (sum, &weight) in self.weights_bias.iter_mut().zip(&row[shape.first_padded..]) {
-                *sum += bias * f64::from(weight);
-            }
+        let biases = &weights.bias[block];
+        self.block_sum.fill(0.0);
+        simd::add_weighted_rows(isa, biases, decoder, shape.stride, &mut self.block_sum);
+        for (sum, &part) in self.weights_bias.iter_mut().zip(self.block_sum.iter()) {
+            *sum += f64::from(part);
         }
+        self.bias_squares += biases.iter().map(|&bias| f64::from(bias) * f64::from(bias)).sum::<f64>();
     }
 
     /// Completes G once every block is in.
@@ -162,18 +165,13 @@ impl Gram {
         let out = &mut grads[shape.first_padded..];
         simd::matmul(isa, [block.len(), shape.last, width], left, right, out, shape.stride);
 
-        let lines = rows.chunks_exact(shape.stride).zip(grads.chunks_exact_mut(shape.stride));
-        for (offset, (row, grad)) in lines.enumerate() {
-            let gene = block.start + offset;
-            let bias = weights.bias[gene];
-            let mut along_sums = 0.0_f32;
-            let parts = row[shape.first_padded..].iter().zip(&mut grad[shape.first_padded..]);
-            for ((&weight, grad), &sum) in parts.zip(&self.hidden_sums) {
-                *grad += bias * sum;
-                along_sums += weight * sum;
-            }
-            let residual = batch.cells as f64 * f64::from(bias) - batch.gene_sums[gene];
-            bias_grads[offset] = (f64::from(along_sums) + 2.0 * residual) as f32;
+        let biases = &weights.bias[block.clone()];
+        simd::add_outer(isa, biases, &self.hidden_sums, out, shape.stride);
+        let bias_grads = &mut bias_grads[..block.len()];
+        simd::row_dots(isa, &rows[shape.first_padded..], shape.stride, &self.hidden_sums, bias_grads);
+        for ((grad, &bias), &sum) in bias_grads.iter_mut().zip(biases).zip(&batch.gene_sums[block]) {
+            let residual = batch.cells as f64 * f64::from(bias) - sum;
+            *grad = (f64::from(*grad) + 2.0 * residual) as f32;
         }
     }
 }

@@ -18,6 +18,9 @@ use crate::weights::{Weights, gather};
 /// Genes whose gradients, weights and moments are worked on together: they fit in the first two levels of cache.
 const BLOCK: usize = 64;
 
+/// Weights that a product with the batch goes through before the next ones: half a second level of cache.
+const BUCKET_BYTES: usize = 1 << 20;
+
 /// Most cells of one batch.
 const MAX_BATCH: usize = 1 << 20;
 
@@ -95,7 +98,8 @@ impl<'a> GeneLayers<'a> {
             grads: Aligned::zeros(BLOCK * shape.stride),
             bias_grads: vec![0.0; BLOCK],
         };
-        let batch = Batch::new(shape.genes);
+        let row_bytes = size_of::<f32>() * if init.last < max_batch { shape.stride } else { shape.first_padded };
+        let batch = Batch::new(shape.genes, (BUCKET_BYTES / row_bytes).max(16).ilog2());
         let mut layers =
             Self { matrix, isa, max_batch, weights, batch, decoder, scratch, products_fresh: false };
         layers.weights_changed();
@@ -286,14 +290,20 @@ impl<'a> GeneLayers<'a> {
             Decoder::Gram(_) => shape.stride,
             Decoder::Residual(_) => shape.first_padded,
         };
-        let product = simd::SparseProduct {
-            lists: &self.batch.by_cell,
-            lines: (0, self.batch.cells),
-            table: &self.weights.weight,
-            stride: shape.stride,
-            width,
-        };
-        simd::sparse_product(self.isa, product, &mut self.scratch.products, shape.stride);
+        let genes = shape.genes;
+        for (bucket, lists) in self.batch.buckets() {
+            let following = bucket.end * shape.stride..(bucket.end + bucket.len()).min(genes) * shape.stride;
+            let product = simd::SparseProduct {
+                lists,
+                lines: (0, self.batch.cells),
+                table: &self.weights.weight,
+                stride: shape.stride,
+                width,
+                add: bucket.start > 0,
+                ahead: if width == shape.stride { &self.weights.weight[following] } else { &[] },
+            };
+            simd::sparse_product(self.isa, product, &mut self.scratch.products, shape.stride);
+        }
         self.products_fresh = true;
     }
 
@@ -330,6 +340,8 @@ impl<'a> GeneLayers<'a> {
             table: &self.scratch.sources,
             stride: shape.stride,
             width,
+            add: false,
+            ahead: &[],
         };
         simd::sparse_product(self.isa, product, &mut self.scratch.grads, shape.stride);
         let (grads, bias_grads) = (&mut self.scratch.grads, &mut self.scratch.bias_grads);

@@ -139,9 +139,8 @@ impl Residual {
             let (present, padding) = row.split_at_mut(batch.cells);
             present.fill(weights.bias[gene]);
             padding.fill(0.0);
-            let (cells, values) = batch.by_gene.line(gene);
-            for (&cell, &value) in cells.iter().zip(values) {
-                present[cell as usize] -= value;
+            for entry in batch.by_gene.line(gene) {
+                present[entry.index as usize] -= entry.value;
             }
         }
         let rows = &weights.weight[block.start * shape.stride + shape.first_padded..];

@@ -43,7 +43,7 @@ impl Case {
         let expected = expect(&cells, &layers, &rows, &hidden, &grad_first);
         let prepared = PreparedMatrix::new(cells.view());
         for isa in supported() {
-            let mut found = GeneLayers::new(&layers.init(), &prepared, self.max_batch, isa).unwrap();
+            let mut found = GeneLayers::new(&layers.init(), &prepared, self.max_batch, isa).expect("fits");
             // Another batch first: nothing of it may be left.
             found.load_batch(&vec![0; self.max_batch]);
             found.load_batch(&rows);
@@ -162,7 +162,7 @@ fn a_state_goes_out_and_in_unchanged_and_training_goes_on_from_it() {
     let layers = Layers::draw(77, 6, 5, &mut chance);
     let prepared = PreparedMatrix::new(cells.view());
     let isa = Isa::best().unwrap();
-    let mut original = GeneLayers::new(&layers.init(), &prepared, 9, isa).unwrap();
+    let mut original = GeneLayers::new(&layers.init(), &prepared, 9, isa).expect("fits");
     assert_eq!(original.export(), layers.state());
 
     let rows: Vec<u32> = (0..9).collect();
@@ -170,7 +170,7 @@ fn a_state_goes_out_and_in_unchanged_and_training_goes_on_from_it() {
     original.load_batch(&rows);
     original.step(&hidden, &grad_first, &ADAM, 1);
     let state = original.export();
-    let mut resumed = GeneLayers::new(&layers.init(), &prepared, 9, isa).unwrap();
+    let mut resumed = GeneLayers::new(&layers.init(), &prepared, 9, isa).expect("fits");
     resumed.import(&state).unwrap();
     assert_eq!(resumed.export(), state);
     for layers in [&mut original, &mut resumed] {

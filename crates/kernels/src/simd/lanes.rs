@@ -14,13 +14,17 @@ pub(crate) trait Lanes: Copy {
     /// The vector.
     type V: Copy;
 
+    /// Asks for the cache line of `at`, which will be read soon; may do nothing.
+    unsafe fn prefetch(at: *const f32);
     unsafe fn splat(x: f32) -> Self::V;
     unsafe fn load(at: *const f32) -> Self::V;
     unsafe fn store(at: *mut f32, x: Self::V);
     unsafe fn add(x: Self::V, y: Self::V) -> Self::V;
     unsafe fn mul(x: Self::V, y: Self::V) -> Self::V;
-    unsafe fn div(x: Self::V, y: Self::V) -> Self::V;
+    /// √x within 3 units in the last place for positive normal x; below 1e-18 for smaller x, 0 included.
     unsafe fn sqrt(x: Self::V) -> Self::V;
+    /// `x / y` within 3 units in the last place, for normal y whose reciprocal is normal.
+    unsafe fn div(x: Self::V, y: Self::V) -> Self::V;
     /// `x * y + z`; one rounding where the set has a fused instruction, two where it has none.
     unsafe fn mul_add(x: Self::V, y: Self::V, z: Self::V) -> Self::V;
 }
@@ -33,6 +37,9 @@ impl Lanes for Portable {
     const N: usize = 4;
     const ACCUMULATORS: usize = 8;
     type V = [f32; 4];
+
+    #[inline(always)]
+    unsafe fn prefetch(_at: *const f32) {}
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> [f32; 4] {

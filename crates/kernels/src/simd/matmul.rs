@@ -54,22 +54,21 @@ unsafe fn kernel<L: Lanes>(
     let steps = [left.row, left.column, right.row, out_stride];
     let mut column = 0;
     while column < width {
-        let vectors = if L::ACCUMULATORS >= 24 && column + 4 * L::N <= width { 4 } else { 2 };
-        let vectors = if column + vectors * L::N <= width { vectors } else { 1 };
+        let vectors = tile_width::<L>(width - column);
         let mut row = 0;
         while row < rows {
-            let tall = if L::ACCUMULATORS >= 12 { 6 } else { 4 };
-            let tall = if row + tall <= rows { tall } else { 1 };
+            let tall = tile_height::<L>(rows - row);
             // SAFETY: the tile lies within the shapes that `matmul` checked.
             unsafe {
                 let (a, b, c) = (a.add(row * left.row), b.add(column), c.add(row * out_stride + column));
                 match (tall, vectors) {
-                    (6, 4) => tile::<L, 6, 4>(depth, a, b, c, steps),
-                    (6, 2) => tile::<L, 6, 2>(depth, a, b, c, steps),
-                    (6, _) => tile::<L, 6, 1>(depth, a, b, c, steps),
+                    (8, 3) => tile::<L, 8, 3>(depth, a, b, c, steps),
+                    (8, 2) => tile::<L, 8, 2>(depth, a, b, c, steps),
+                    (8, _) => tile::<L, 8, 1>(depth, a, b, c, steps),
+                    (4, 3) => tile::<L, 4, 3>(depth, a, b, c, steps),
                     (4, 2) => tile::<L, 4, 2>(depth, a, b, c, steps),
                     (4, _) => tile::<L, 4, 1>(depth, a, b, c, steps),
-                    (_, 4) => tile::<L, 1, 4>(depth, a, b, c, steps),
+                    (_, 3) => tile::<L, 1, 3>(depth, a, b, c, steps),
                     (_, 2) => tile::<L, 1, 2>(depth, a, b, c, steps),
                     _ => tile::<L, 1, 1>(depth, a, b, c, steps),
                 }
@@ -77,6 +76,24 @@ unsafe fn kernel<L: Lanes>(
             row += tall;
         }
         column += vectors * L::N;
+    }
+}
+
+/// Vectors of the next tile, of those that `columns` still need: as many as the registers hold, but no lone one after
+/// a wide tile where two middling ones do.
+#[inline(always)]
+fn tile_width<L: Lanes>(columns: usize) -> usize {
+    let left = columns / L::N;
+    if L::ACCUMULATORS >= 12 && left >= 3 && left != 4 { 3 } else { left.min(2) }
+}
+
+/// Rows of the next tile.
+#[inline(always)]
+fn tile_height<L: Lanes>(rows: usize) -> usize {
+    match rows {
+        8.. if L::ACCUMULATORS >= 24 => 8,
+        4.. => 4,
+        _ => 1,
     }
 }
 

@@ -6,12 +6,14 @@
 mod adam;
 mod lanes;
 mod matmul;
+mod rows;
 mod sparse;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub(crate) use adam::{AdamScalars, adam};
 pub(crate) use matmul::{Operand, gram_upper, matmul};
+pub(crate) use rows::{add_outer, add_weighted_rows, row_dots};
 pub(crate) use sparse::{SparseProduct, sparse_product};
 
 /// Runs `$kernel::<L>($args)` with the `L` of an instruction set, inside a function compiled for it.

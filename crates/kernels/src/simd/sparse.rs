@@ -3,7 +3,7 @@
 use super::dispatch;
 use super::lanes::Lanes;
 use crate::Isa;
-use crate::batch::Lists;
+use crate::batch::{Entry, Lists};
 use crate::buffer::PAD;
 
 /// `out[l] = Σ_i value_i · table[index_i]` for each line `l` of `lines`, over `width` columns.
@@ -17,11 +17,15 @@ pub(crate) struct SparseProduct<'a> {
     pub(crate) stride: usize,
     /// Columns, a multiple of [`PAD`].
     pub(crate) width: usize,
+    /// Whether to add to what the output holds.
+    pub(crate) add: bool,
+    /// Memory to bring near meanwhile, evenly over the lines: what the caller reads next.
+    pub(crate) ahead: &'a [f32],
 }
 
 /// Writes the product to `out`, rows `out_stride` apart.
 pub(crate) fn sparse_product(isa: Isa, product: SparseProduct<'_>, out: &mut [f32], out_stride: usize) {
-    let SparseProduct { lists, lines: (from, to), table, stride, width } = product;
+    let SparseProduct { lists, lines: (from, to), table, stride, width, .. } = product;
     assert!(from <= to && to <= lists.lines(), "lines exist");
     assert!(width % PAD == 0 && width <= stride && width <= out_stride, "columns fit the rows");
     assert!(
@@ -37,8 +41,15 @@ pub(crate) fn sparse_product(isa: Isa, product: SparseProduct<'_>, out: &mut [f3
 #[inline(always)]
 unsafe fn kernel<L: Lanes>(product: SparseProduct<'_>, out: &mut [f32], out_stride: usize) {
     let out = out.as_mut_ptr();
+    let add = product.add;
+    let share = product.ahead.len().div_ceil((product.lines.1 - product.lines.0).max(1)).next_multiple_of(PAD);
+    let mut ahead = product.ahead.chunks(share.max(PAD));
     for line in product.lines.0..product.lines.1 {
-        let (index, value) = product.lists.line(line);
+        let entries = product.lists.line(line);
+        for far in ahead.next().unwrap_or_default().chunks(PAD) {
+            // SAFETY: a prefetch of a valid address.
+            unsafe { L::prefetch(far.as_ptr()) };
+        }
         let mut column = 0;
         // SAFETY: column + vectors·N never exceeds `width` (a multiple of 16, and N divides 16), and `sparse_product`
         // checked that `width` columns of every row exist on both sides.
@@ -46,19 +57,19 @@ unsafe fn kernel<L: Lanes>(product: SparseProduct<'_>, out: &mut [f32], out_stri
             let row = out.add((line - product.lines.0) * out_stride);
             let table = product.table.as_ptr();
             while column + 16 * L::N <= product.width && L::ACCUMULATORS >= 16 {
-                accumulate::<L, 16>(index, value, table.add(column), product.stride, row.add(column));
+                accumulate::<L, 16>(entries, table.add(column), product.stride, row.add(column), add);
                 column += 16 * L::N;
             }
             while column + 8 * L::N <= product.width {
-                accumulate::<L, 8>(index, value, table.add(column), product.stride, row.add(column));
+                accumulate::<L, 8>(entries, table.add(column), product.stride, row.add(column), add);
                 column += 8 * L::N;
             }
             while column + 4 * L::N <= product.width {
-                accumulate::<L, 4>(index, value, table.add(column), product.stride, row.add(column));
+                accumulate::<L, 4>(entries, table.add(column), product.stride, row.add(column), add);
                 column += 4 * L::N;
             }
             while column < product.width {
-                accumulate::<L, 1>(index, value, table.add(column), product.stride, row.add(column));
+                accumulate::<L, 1>(entries, table.add(column), product.stride, row.add(column), add);
                 column += L::N;
             }
         }
@@ -69,18 +80,23 @@ unsafe fn kernel<L: Lanes>(product: SparseProduct<'_>, out: &mut [f32], out_stri
 /// The processor has `L`'s instructions; `VECTORS · N` entries exist at `out` and at every indexed row of `table`.
 #[inline(always)]
 unsafe fn accumulate<L: Lanes, const VECTORS: usize>(
-    index: &[u32],
-    value: &[f32],
+    entries: &[Entry],
     table: *const f32,
     stride: usize,
     out: *mut f32,
+    add: bool,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
         let mut sums = [L::splat(0.0); VECTORS];
-        for (&row, &x) in index.iter().zip(value) {
-            let row = table.add(row as usize * stride);
-            let x = L::splat(x);
+        if add {
+            for (j, sum) in sums.iter_mut().enumerate() {
+                *sum = L::load(out.add(j * L::N));
+            }
+        }
+        for entry in entries {
+            let row = table.add(entry.index as usize * stride);
+            let x = L::splat(entry.value);
             for (j, sum) in sums.iter_mut().enumerate() {
                 *sum = L::mul_add(x, L::load(row.add(j * L::N)), *sum);
             }
