@@ -80,7 +80,7 @@ mod tests {
             Points::new(&[0.0, 1.0, 2.0, f32::NAN], 2, 2).unwrap_err(),
             EvalError::NotFinite { cell: 1, dimension: 1 }
         );
-        assert_eq!(Points::new(&[], usize::MAX, 2).unwrap_err().to_string().is_empty(), false);
+        assert!(matches!(Points::new(&[], usize::MAX, 2), Err(EvalError::Shape { .. })));
         assert_eq!(Points::new(&[], 0, 7).unwrap().rows().count(), 0);
     }
 

@@ -1,5 +1,4 @@
 //! The whole evaluation: what it returns when, and that odd input neither panics nor passes unnoticed.
-#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use domain::EvaluationSpec;
 use domain::embedding::Embedding;

@@ -25,7 +25,7 @@ pub(super) struct Affinities {
 impl Affinities {
     /// Joint probabilities whose conditional rows each have this perplexity over their neighbours.
     pub(super) fn new(neighbours: &Neighbours, perplexity: f64) -> Self {
-        let count = if neighbours.k == 0 { 0 } else { neighbours.indices.len() / neighbours.k };
+        let count = neighbours.indices.len().checked_div(neighbours.k).unwrap_or(0);
         let goal = perplexity.ln();
         let mut incoming: Vec<Vec<(u32, f64)>> = vec![vec![]; count];
         let mut outgoing: Vec<Vec<(u32, f64)>> = Vec::with_capacity(count);

@@ -260,21 +260,21 @@ mod tests {
         let apart = |a: usize, b: usize| (0..D).map(|d| at(a, d) - at(b, d)).collect::<Vec<f64>>();
         let q = |a: usize, b: usize| 1.0 / (1.0 + apart(a, b).iter().map(|apart| apart * apart).sum::<f64>());
         let mut closeness = 0.0;
-        let mut forces = [vec![vec![0.0; count]; D], vec![vec![0.0; count]; D]];
+        let (mut repulsion, mut attraction) = (vec![vec![0.0; count]; D], vec![vec![0.0; count]; D]);
         for a in 0..count {
             for b in (0..count).filter(|&b| b != a) {
                 closeness += q(a, b);
                 for (d, apart) in apart(a, b).iter().enumerate() {
-                    forces[0][d][a] += q(a, b).powi(2) * apart;
+                    repulsion[d][a] += q(a, b).powi(2) * apart;
                 }
             }
             for (b, p) in affinities.row(a) {
                 for (d, apart) in apart(a, b).iter().enumerate() {
-                    forces[1][d][a] += f64::from(p) * q(a, b) * apart;
+                    attraction[d][a] += f64::from(p) * q(a, b) * apart;
                 }
             }
         }
-        (closeness, forces)
+        (closeness, [repulsion, attraction])
     }
 
     fn check<const D: usize>(values: &[f32]) -> Result<(), TestCaseError> {
@@ -291,9 +291,8 @@ mod tests {
             let kinds = [(&found.repulsion, &portable.repulsion), (&found.attraction, &portable.attraction)];
             for ((found, portable), plain) in kinds.into_iter().zip(&plain) {
                 let largest = plain.iter().flatten().fold(0.0f64, |most, force| most.max(force.abs()));
-                for dimension in 0..D {
-                    for (point, &force) in found.axis(dimension).iter().enumerate() {
-                        let exact = plain[dimension][point];
+                for (dimension, plain) in plain.iter().enumerate() {
+                    for (point, (&force, exact)) in found.axis(dimension).iter().zip(plain).enumerate() {
                         prop_assert!(
                             (f64::from(force) - exact).abs() <= TO_F64 * largest.max(1e-30),
                             "{}",

@@ -84,7 +84,7 @@ fn principal_axes(symmetric: &[Vec<f64>]) -> Vec<Vec<f64>> {
     order.into_iter().map(|column| with_positive_peak(axes.iter().map(|row| row[column]).collect())).collect()
 }
 
-/// Turns axes `p` and `q` so that their covariance vanishes.
+/// Turns axes `p` and `q` (`p` below `q`) so that their covariance vanishes.
 fn rotate(matrix: &mut [Vec<f64>], axes: &mut [Vec<f64>], p: usize, q: usize) {
     if matrix[p][q] == 0.0 {
         return;
@@ -97,9 +97,9 @@ fn rotate(matrix: &mut [Vec<f64>], axes: &mut [Vec<f64>], p: usize, q: usize) {
     for row in matrix.iter_mut().chain(axes) {
         (row[p], row[q]) = turn(row[p], row[q]);
     }
-    for column in 0..matrix.len() {
-        let (at_p, at_q) = turn(matrix[p][column], matrix[q][column]);
-        (matrix[p][column], matrix[q][column]) = (at_p, at_q);
+    let (above, below) = matrix.split_at_mut(q);
+    for (at_p, at_q) in above[p].iter_mut().zip(&mut below[0]) {
+        (*at_p, *at_q) = turn(*at_p, *at_q);
     }
 }
 

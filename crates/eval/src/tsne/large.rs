@@ -108,3 +108,43 @@ fn on_one_thread<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, EvalErro
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
     pool.map(|pool| pool.install(work)).map_err(|error| EvalError::NoThread(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::descent::divergence;
+    use super::super::forces::Coordinates;
+    use super::super::initial::principal_positions;
+    use super::super::simd::Isa;
+    use super::super::{MapSettings, Schedule};
+    use super::Graph;
+    use crate::chance::{Chance, Purpose};
+    use crate::points::Points;
+    use crate::tsne::Cartographer;
+
+    /// Few cells suffice: the approximations do not depend on how many there are.
+    #[test]
+    fn approximate_maps_repeat_and_fit_like_exact_ones() {
+        let mut chance = Chance::new(Purpose::LatentKmeans);
+        let values: Vec<f32> =
+            (0..400 * 4).map(|at| (chance.normal() + 6.0 * f64::from(at / 4 % 3)) as f32).collect();
+        let points = Points::new(&values, 400, 4).unwrap();
+        let schedule = Schedule::new(500);
+        let graph = Graph::new(&points, 20.0).unwrap();
+        let affinities = graph.affinities();
+        let settings = MapSettings { perplexity: 20.0, iterations: 500 };
+        let exact = Cartographer::new(&points, settings).unwrap().unwrap();
+
+        let flat = || graph.descend_2d(&values, 4, &principal_positions(&points), &schedule).unwrap();
+        let deep = || graph.descend_3d(&values, 4, &principal_positions(&points), &schedule).unwrap();
+        let (first_flat, first_deep): (Coordinates<2>, Coordinates<3>) = (flat(), deep());
+        assert_eq!(first_flat, flat());
+        assert_eq!(first_deep, deep());
+        let isa = Isa::best();
+        let flat_kl = divergence(isa, &affinities, &first_flat);
+        let deep_kl = divergence(isa, &affinities, &first_deep);
+        let (exact_flat, exact_deep) =
+            (exact.map_2d().unwrap().kl_divergence, exact.map_3d().unwrap().kl_divergence);
+        assert!((flat_kl / exact_flat - 1.0).abs() < 0.25, "{flat_kl} and exactly {exact_flat}");
+        assert!((deep_kl / exact_deep - 1.0).abs() < 0.25, "{deep_kl} and exactly {exact_deep}");
+    }
+}
