@@ -48,7 +48,10 @@ pub(crate) fn trainable(config: &Config) -> Result<TrainSpec, TrainError> {
 
 fn check_widths(field: &'static str, widths: &[u32]) -> Result<(), TrainError> {
     if widths.is_empty() || widths.iter().any(|width| !(1..=65_536).contains(width)) {
-        return Err(TrainError::bad_config(field, format!("found {widths:?}, widths are 1 to 65536, at least one")));
+        return Err(TrainError::bad_config(
+            field,
+            format!("found {widths:?}, widths are 1 to 65536, at least one"),
+        ));
     }
     Ok(())
 }

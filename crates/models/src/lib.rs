@@ -35,8 +35,6 @@ pub use error::TrainError;
 pub use kernels::Isa;
 pub use threads::{AlreadyThreaded, limit_threads};
 pub use train::{
-    BatchGradients, Control, Engine, EpochReport, TrainOptions, Trained, Trainer, TrainingData, train, train_on,
+    BatchGradients, Control, Engine, EpochReport, TrainOptions, Trained, Trainer, TrainingData, train,
+    train_on,
 };
-
-#[cfg(test)]
-mod tests;

@@ -351,7 +351,8 @@ mod tests {
 
                 assert_close(&fused, &plain)?;
                 for var in [&x, &w, &b] {
-                    let (fused_grad, plain_grad) = (fused_grads.get(var).unwrap(), plain_grads.get(var).unwrap());
+                    let (fused_grad, plain_grad) =
+                        (fused_grads.get(var).unwrap(), plain_grads.get(var).unwrap());
                     assert_close(fused_grad, plain_grad)?;
                 }
             }
@@ -365,7 +366,8 @@ mod tests {
         let grads = relu(&x)?.sum_all()?.backward()?;
         assert_eq!(values(grads.get(&x).unwrap())?, [0.0, 0.0, 1.0]);
 
-        let (w, b) = (Var::from_vec(vec![0.0_f32; 3], (1, 3), &Device::Cpu)?, Var::zeros(1, x.dtype(), &Device::Cpu)?);
+        let (w, b) =
+            (Var::from_vec(vec![0.0_f32; 3], (1, 3), &Device::Cpu)?, Var::zeros(1, x.dtype(), &Device::Cpu)?);
         let grads = x.apply_op3(&w, &b, LinearOp { relu: true })?.sum_all()?.backward()?;
         assert_eq!(values(grads.get(&b).unwrap())?, [0.0]);
         Ok(())
@@ -374,7 +376,8 @@ mod tests {
     #[test]
     fn not_a_number_passes_through_a_layer() -> Result<()> {
         let x = Tensor::from_vec(vec![f32::NAN, 1.0], (1, 2), &Device::Cpu)?;
-        let (w, b) = (Tensor::ones((3, 2), x.dtype(), &Device::Cpu)?, Tensor::zeros(3, x.dtype(), &Device::Cpu)?);
+        let (w, b) =
+            (Tensor::ones((3, 2), x.dtype(), &Device::Cpu)?, Tensor::zeros(3, x.dtype(), &Device::Cpu)?);
         let out = x.apply_op3(&w, &b, LinearOp { relu: true })?;
         assert!(values(&out)?.iter().all(|value| value.is_nan()));
         Ok(())

@@ -124,7 +124,9 @@ impl InplaceOp1 for UpdateInPlace<'_> {
 
     fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
         let CpuStorage::F32(weights) = storage else { bail!("adam: parameters are f32") };
-        let Some((start, end)) = layout.contiguous_offsets() else { bail!("adam: parameters are contiguous") };
+        let Some((start, end)) = layout.contiguous_offsets() else {
+            bail!("adam: parameters are contiguous")
+        };
         if end - start != self.grad.len() {
             bail!("adam: {} weights, {} gradients", end - start, self.grad.len());
         }

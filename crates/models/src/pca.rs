@@ -33,8 +33,6 @@ const MAX_RESTARTS: usize = 300;
 
 /// The k leading principal components.
 pub(crate) struct Pca {
-    /// Orthonormal, k × genes, each with its largest entry positive.
-    pub(crate) components: Vec<Vec<f64>>,
     /// Codes, cells × k, row-major.
     pub(crate) scores: Vec<f64>,
     /// Σ (x − x̂)² over all entries.
@@ -42,7 +40,11 @@ pub(crate) struct Pca {
 }
 
 /// Runs the PCA of `spec` as a trial.
-pub(crate) fn run(spec: &PcaSpec, matrix: CsrView<'_>, options: &TrainOptions) -> Result<Trained, TrainError> {
+pub(crate) fn run(
+    spec: &PcaSpec,
+    matrix: CsrView<'_>,
+    options: &TrainOptions,
+) -> Result<Trained, TrainError> {
     let isa = resolve_isa(options)?;
     let stopwatch = Stopwatch::start();
     let latent_dim = spec.latent_dim as usize;
@@ -86,7 +88,7 @@ impl Pca {
         components.iter_mut().for_each(|component| fix_sign(component));
         let scores = centred.scores(&components);
         let explained: f64 = scores.iter().map(|score| score * score).sum();
-        Ok(Self { sse: (centred.total_squares() - explained).max(0.0), components, scores })
+        Ok(Self { sse: (centred.total_squares() - explained).max(0.0), scores })
     }
 }
 
@@ -101,7 +103,10 @@ impl<'a> Centred<'a> {
     fn new(matrix: CsrView<'a>) -> Self {
         let mut mean = vec![0.0; matrix.n_cols];
         for (columns, values) in matrix.rows() {
-            columns.iter().zip(values).for_each(|(column, value)| mean[*column as usize] += f64::from(*value));
+            columns
+                .iter()
+                .zip(values)
+                .for_each(|(column, value)| mean[*column as usize] += f64::from(*value));
         }
         mean.iter_mut().for_each(|sum| *sum /= matrix.n_rows as f64);
         Self { matrix, mean }
@@ -156,7 +161,12 @@ impl<'a> Centred<'a> {
         let width = vectors.len();
         let mut packed = vec![0.0; self.matrix.n_cols * width];
         for (position, vector) in vectors.iter().enumerate() {
-            packed.iter_mut().skip(position).step_by(width).zip(vector).for_each(|(slot, value)| *slot = *value);
+            packed
+                .iter_mut()
+                .skip(position)
+                .step_by(width)
+                .zip(vector)
+                .for_each(|(slot, value)| *slot = *value);
         }
         packed
     }
@@ -201,7 +211,8 @@ impl Ritz {
     fn largest_residual(&self, k: usize) -> f64 {
         let residual = |position: usize| {
             let (value, vector) = (self.values[position], &self.vectors[position]);
-            let squares = self.images[position].iter().zip(vector).map(|(image, entry)| image - value * entry);
+            let squares =
+                self.images[position].iter().zip(vector).map(|(image, entry)| image - value * entry);
             squares.map(|difference| difference * difference).sum::<f64>().sqrt()
         };
         (0..k).map(residual).fold(0.0, f64::max)

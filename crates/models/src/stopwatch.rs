@@ -8,7 +8,10 @@ pub(crate) struct Stopwatch {
 }
 
 impl Stopwatch {
-    #[expect(clippy::disallowed_methods, reason = "the trial's stopwatch: times are reported, they decide nothing")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the trial's stopwatch: times are reported, they decide nothing"
+    )]
     pub(crate) fn start() -> Self {
         Self { start: Instant::now() }
     }

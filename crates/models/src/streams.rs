@@ -108,7 +108,8 @@ mod tests {
     #[test]
     fn other_seeds_purposes_and_parts_are_other_streams() {
         let first = |seed, purpose, part| Streams::new(seed).open(purpose, part).bits();
-        let all = [first(0, "shuffle", 0), first(1, "shuffle", 0), first(0, "noise", 0), first(0, "shuffle", 1)];
+        let all =
+            [first(0, "shuffle", 0), first(1, "shuffle", 0), first(0, "noise", 0), first(0, "shuffle", 1)];
         let distinct: std::collections::BTreeSet<u32> = all.into_iter().collect();
         assert_eq!(distinct.len(), all.len());
     }

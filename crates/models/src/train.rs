@@ -117,7 +117,8 @@ impl<'a> TrainingData<'a> {
     /// promises of [`CsrView`].
     pub fn new(matrix: CsrView<'a>) -> Result<Self, TrainError> {
         if matrix.n_rows == 0 || matrix.n_cols == 0 {
-            let problem = format!("{} cells × {} genes: both must be at least 1", matrix.n_rows, matrix.n_cols);
+            let problem =
+                format!("{} cells × {} genes: both must be at least 1", matrix.n_rows, matrix.n_cols);
             return Err(TrainError::bad_data(problem));
         }
         let CsrView { n_rows, n_cols, indptr, indices, values } = matrix;
@@ -189,6 +190,7 @@ pub struct Trainer<'a> {
     n_genes: usize,
     latent_dim: usize,
     parameters: u64,
+    has_kl: bool,
     net: InnerNet,
     engine: Box<dyn GeneEngine + 'a>,
     steps: u64,
@@ -241,6 +243,7 @@ impl<'a> Trainer<'a> {
             n_genes,
             latent_dim: net_spec.latent_dim as usize,
             parameters,
+            has_kl: config.model.beta().is_some(),
             net,
             engine,
             steps: 0,
@@ -413,13 +416,17 @@ impl<'a> Trainer<'a> {
         let Some(last) = self.records.last() else {
             return Vec::new();
         };
-        let best = self.records.iter().min_by(|a, b| a.loss_per_cell.total_cmp(&b.loss_per_cell)).unwrap_or(last);
-        vec![
+        let best =
+            self.records.iter().min_by(|a, b| a.loss_per_cell.total_cmp(&b.loss_per_cell)).unwrap_or(last);
+        let mut metrics = vec![
             (MetricName::TrainSsePerCell, last.sse_per_cell),
             (MetricName::TrainSsePerEntry, last.sse_per_cell / self.n_genes as f64),
-            (MetricName::KlPerCell, last.kl_per_cell),
             (MetricName::BestEpoch, f64::from(best.epoch)),
-        ]
+        ];
+        if self.has_kl {
+            metrics.push((MetricName::KlPerCell, last.kl_per_cell));
+        }
+        metrics
     }
 
     /// Adam as the study and PyTorch have it.

@@ -70,7 +70,9 @@ impl<'a> DenseEngine<'a> {
         let sse = sum_f64(&squared_errors)?;
         let sse_sum = squared_errors.sum_all()?;
         let (total, kl) = match forward.kl_sum {
-            Some(kl_sum) => ((sse_sum + (&kl_sum * net.model.beta())?)?, f64::from(kl_sum.to_scalar::<f32>()?)),
+            Some(kl_sum) => {
+                ((sse_sum + (&kl_sum * net.model.beta())?)?, f64::from(kl_sum.to_scalar::<f32>()?))
+            }
             None => (sse_sum, 0.0),
         };
         Ok(Graph { batch: BatchLoss { sse, kl }, total })

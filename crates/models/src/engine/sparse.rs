@@ -79,7 +79,9 @@ impl<'a> SparseEngine<'a> {
         let grad_hidden = Tensor::from_vec(grad_hidden, (cells, self.last), &Device::Cpu)?;
         let surrogate = (&forward.hidden * grad_hidden)?.sum_all()?;
         let (total, kl) = match forward.kl_sum {
-            Some(kl_sum) => ((surrogate + (&kl_sum * net.model.beta())?)?, f64::from(kl_sum.to_scalar::<f32>()?)),
+            Some(kl_sum) => {
+                ((surrogate + (&kl_sum * net.model.beta())?)?, f64::from(kl_sum.to_scalar::<f32>()?))
+            }
             None => (surrogate, 0.0),
         };
         let inner = total.backward()?;
