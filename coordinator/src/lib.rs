@@ -5,7 +5,11 @@
 //! `sweep-engine`'s).
 #![forbid(unsafe_code)]
 
+pub mod artifacts;
 pub mod clock;
+pub mod datasets;
 pub mod leaderboard;
 pub mod report;
+pub mod rpc;
+pub mod runtime;
 pub mod store;

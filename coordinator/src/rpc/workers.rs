@@ -1,0 +1,280 @@
+//! `WorkerService`: each call becomes one input of the engine, or moves a file.
+
+use std::time::Duration;
+
+use domain::Fingerprint;
+use domain::ids::SessionId;
+use futures::stream::{BoxStream, StreamExt, try_unfold};
+use sweep_engine::{Directive, Input, LeaseGrant, LeaseKey, MAX_GRANTS_PER_CALL, MAX_SLOTS, Reply, RunningTrial, WorkerInfo};
+use sweep_proto::v1::worker_service_server::WorkerService;
+use sweep_proto::{CHUNK_BYTES, PROTOCOL, convert, v1};
+use tokio::fs::File;
+use tokio::io::AsyncReadExt;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::status::{of_artifact, of_dataset, of_runtime, of_wire};
+use crate::artifacts::ArtifactStore;
+use crate::clock::{fresh_nonce, fresh_session};
+use crate::datasets::DatasetStore;
+use crate::runtime::CoordinatorHandle;
+
+/// Longest silence within an upload: a chunk passes a slow line in far less.
+const UPLOAD_IDLE: Duration = Duration::from_secs(60);
+/// Longest name of a phase; the known ones are `data`, `train`, `evaluate`.
+const MAX_PHASE_BYTES: usize = 32;
+
+pub(super) struct WorkerApi {
+    pub(super) handle: CoordinatorHandle,
+    pub(super) artifacts: ArtifactStore,
+    pub(super) datasets: DatasetStore,
+}
+
+impl WorkerApi {
+    async fn ask(&self, input: Input) -> Result<Reply, Status> {
+        self.handle.send(input).await.map_err(|error| of_runtime(&error))
+    }
+
+    /// Whether a worker speaks. Files are for workers only.
+    async fn check_session(&self, session: &[u8]) -> Result<(), Status> {
+        let session = session_of(session)?;
+        self.ask(Input::Identify { session }).await.map(drop)
+    }
+}
+
+#[tonic::async_trait]
+impl WorkerService for WorkerApi {
+    async fn register(
+        &self,
+        request: Request<v1::RegisterRequest>,
+    ) -> Result<Response<v1::RegisterResponse>, Status> {
+        let worker = worker_of(request.into_inner())?;
+        let session = fresh_session().map_err(|error| Status::unavailable(error.to_string()))?;
+        match self.ask(Input::Register { worker, session }).await? {
+            Reply::Registered { session, heartbeat_ms, lease_ttl_ms } => Ok(Response::new(v1::RegisterResponse {
+                session: session.as_bytes().to_vec().into(),
+                heartbeat_ms,
+                lease_ttl_ms,
+            })),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn lease_trials(
+        &self,
+        request: Request<v1::LeaseTrialsRequest>,
+    ) -> Result<Response<v1::LeaseTrialsResponse>, Status> {
+        let message = request.into_inner();
+        let session = session_of(&message.session)?;
+        let nonce_count = (message.want as usize).min(MAX_GRANTS_PER_CALL);
+        let nonces: Result<Vec<_>, _> = (0..nonce_count).map(|_| fresh_nonce()).collect();
+        let nonces = nonces.map_err(|error| Status::unavailable(error.to_string()))?;
+        match self.ask(Input::LeaseTrials { session, want: message.want, nonces }).await? {
+            Reply::Leases { leases, retry_after_ms, finished } => {
+                let ttl_ms = self.handle.lease_ttl_ms();
+                let leases = leases.iter().map(|lease| lease_to_wire(lease, ttl_ms)).collect();
+                Ok(Response::new(v1::LeaseTrialsResponse { leases, retry_after_ms, finished }))
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn heartbeat(
+        &self,
+        request: Request<v1::HeartbeatRequest>,
+    ) -> Result<Response<v1::HeartbeatResponse>, Status> {
+        let message = request.into_inner();
+        let session = session_of(&message.session)?;
+        if message.running.len() > MAX_SLOTS as usize {
+            return Err(Status::invalid_argument(format!("a worker runs at most {MAX_SLOTS} trials at once")));
+        }
+        let running: Result<Vec<_>, _> = message.running.into_iter().map(running_of).collect();
+        match self.ask(Input::Heartbeat { session, running: running? }).await? {
+            Reply::Heartbeat { directives, drain } => {
+                let directives = directives.into_iter().map(|(trial, directive)| v1::TrialDirective {
+                    trial_id: trial.as_bytes().to_vec().into(),
+                    directive: directive_to_wire(directive).into(),
+                });
+                Ok(Response::new(v1::HeartbeatResponse { directives: directives.collect(), drain }))
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn report_outcome(
+        &self,
+        request: Request<v1::ReportOutcomeRequest>,
+    ) -> Result<Response<v1::ReportOutcomeResponse>, Status> {
+        let message = request.into_inner();
+        let session = session_of(&message.session)?;
+        let key = key_of(message.lease.as_ref())?;
+        let outcome = convert::outcome_from_wire(message.outcome).map_err(|error| of_wire(&error))?;
+        for artifact in &outcome.artifacts {
+            if !self.artifacts.contains(artifact).await {
+                // Retryable: the worker sends the artifact, then the outcome, again.
+                return Err(Status::unavailable(format!("artifact {} has not been received whole: send it first", artifact.hash)));
+            }
+        }
+        self.ask(Input::ReportOutcome { session, key, outcome: Box::new(outcome) }).await?;
+        Ok(Response::new(v1::ReportOutcomeResponse {}))
+    }
+
+    async fn report_failure(
+        &self,
+        request: Request<v1::ReportFailureRequest>,
+    ) -> Result<Response<v1::ReportFailureResponse>, Status> {
+        let message = request.into_inner();
+        let session = session_of(&message.session)?;
+        let key = key_of(message.lease.as_ref())?;
+        let kind = convert::failure_kind(&message.kind).map_err(|error| of_wire(&error))?;
+        let words = convert::clip_message(&message.message);
+        self.ask(Input::ReportFailure { session, key, kind, message: words }).await?;
+        Ok(Response::new(v1::ReportFailureResponse {}))
+    }
+
+    type FetchDatasetStream = BoxStream<'static, Result<v1::FetchDatasetResponse, Status>>;
+
+    async fn fetch_dataset(
+        &self,
+        request: Request<v1::FetchDatasetRequest>,
+    ) -> Result<Response<Self::FetchDatasetStream>, Status> {
+        let message = request.into_inner();
+        self.check_session(&message.session).await?;
+        let fingerprint = convert::fingerprint(&message.fingerprint).map_err(|error| of_wire(&error))?;
+        let opened = self.datasets.open_at(&fingerprint, message.offset).await;
+        let (file, total) = opened.map_err(|error| of_dataset(&error))?;
+        let download = Download { file, offset: message.offset, total, fingerprint, is_first: true };
+        Ok(Response::new(try_unfold(download, next_chunk).boxed()))
+    }
+
+    async fn put_artifact(
+        &self,
+        request: Request<Streaming<v1::PutArtifactRequest>>,
+    ) -> Result<Response<v1::PutArtifactResponse>, Status> {
+        let mut messages = request.into_inner();
+        let Some(first) = next_message(&mut messages).await? else {
+            return Err(Status::invalid_argument("an upload has at least one message"));
+        };
+        self.check_session(&first.session).await?;
+        let hash = convert::artifact_hash(&first.hash).map_err(|error| of_wire(&error))?;
+        let mut incoming = self.artifacts.receive(hash, first.total).await.map_err(|error| of_artifact(&error))?;
+        let mut message = Some(first);
+        while let Some(part) = message {
+            incoming.write(&part.chunk).await.map_err(|error| of_artifact(&error))?;
+            message = next_message(&mut messages).await?;
+        }
+        incoming.commit().await.map_err(|error| of_artifact(&error))?;
+        Ok(Response::new(v1::PutArtifactResponse {}))
+    }
+
+    async fn leave(&self, request: Request<v1::LeaveRequest>) -> Result<Response<v1::LeaveResponse>, Status> {
+        let session = session_of(&request.into_inner().session)?;
+        self.ask(Input::Leave { session }).await?;
+        Ok(Response::new(v1::LeaveResponse {}))
+    }
+}
+
+fn unexpected(reply: &Reply) -> Status {
+    Status::internal(format!("the engine answered another question: {reply:?}"))
+}
+
+fn session_of(bytes: &[u8]) -> Result<SessionId, Status> {
+    convert::session_id(bytes).map_err(|error| of_wire(&error))
+}
+
+fn key_of(message: Option<&v1::LeaseKey>) -> Result<LeaseKey, Status> {
+    let key = convert::LeaseKey::from_wire(message).map_err(|error| of_wire(&error))?;
+    Ok(LeaseKey { trial: key.trial, attempt: key.attempt, nonce: key.nonce })
+}
+
+fn worker_of(message: v1::RegisterRequest) -> Result<WorkerInfo, Status> {
+    if message.protocol != PROTOCOL {
+        return Err(Status::invalid_argument(format!(
+            "this coordinator speaks protocol {PROTOCOL}, the worker {}: use workers of the same release",
+            message.protocol
+        )));
+    }
+    for text in [&message.worker, &message.host, &message.version, &message.device, &message.isa] {
+        if text.len() > convert::MAX_NAME_BYTES {
+            return Err(Status::invalid_argument(format!("a name has at most {} bytes", convert::MAX_NAME_BYTES)));
+        }
+    }
+    Ok(WorkerInfo {
+        name: message.worker,
+        host: message.host,
+        pid: message.pid,
+        slots: message.slots,
+        version: message.version,
+        device: message.device,
+        isa: message.isa,
+    })
+}
+
+fn running_of(message: v1::TrialProgress) -> Result<RunningTrial, Status> {
+    if message.phase.len() > MAX_PHASE_BYTES {
+        return Err(Status::invalid_argument(format!("a phase has at most {MAX_PHASE_BYTES} bytes")));
+    }
+    Ok(RunningTrial {
+        key: key_of(message.lease.as_ref())?,
+        epoch: message.epoch,
+        epochs: message.epochs,
+        // A loss that is about to diverge is no reason to lose a heartbeat.
+        loss_per_cell: message.loss_per_cell.filter(|loss| loss.is_finite()),
+        phase: message.phase,
+    })
+}
+
+fn lease_to_wire(lease: &LeaseGrant, ttl_ms: u64) -> v1::Lease {
+    v1::Lease {
+        trial_id: lease.trial.id.as_bytes().to_vec().into(),
+        attempt: lease.attempt,
+        nonce: lease.nonce.as_bytes().to_vec().into(),
+        config_json: lease.trial.config.canonical_json(),
+        seed: lease.trial.seed,
+        data_fingerprint: lease.trial.data.as_bytes().to_vec().into(),
+        ttl_ms,
+    }
+}
+
+const fn directive_to_wire(directive: Directive) -> v1::Directive {
+    match directive {
+        Directive::Cancel => v1::Directive::Cancel,
+        Directive::Superseded => v1::Directive::Superseded,
+    }
+}
+
+async fn next_message(
+    messages: &mut Streaming<v1::PutArtifactRequest>,
+) -> Result<Option<v1::PutArtifactRequest>, Status> {
+    let waited = tokio::time::timeout(UPLOAD_IDLE, messages.message()).await;
+    waited.map_err(|_| Status::deadline_exceeded("the upload fell silent"))?
+}
+
+struct Download {
+    file: File,
+    offset: u64,
+    total: u64,
+    fingerprint: Fingerprint,
+    is_first: bool,
+}
+
+/// The next part of a data set. The first one comes even where nothing is left, for it carries length and hash.
+async fn next_chunk(mut download: Download) -> Result<Option<(v1::FetchDatasetResponse, Download)>, Status> {
+    let left = download.total.saturating_sub(download.offset);
+    if left == 0 && !download.is_first {
+        return Ok(None);
+    }
+    let length = usize::try_from(left).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
+    let mut chunk = vec![0; length];
+    let read = download.file.read_exact(&mut chunk).await;
+    read.map_err(|error| Status::unavailable(format!("the data set cannot be read: {error}")))?;
+    let file_hash = if download.is_first { download.fingerprint.as_bytes().to_vec() } else { Vec::new() };
+    let response = v1::FetchDatasetResponse {
+        offset: download.offset,
+        total: download.total,
+        chunk: chunk.into(),
+        file_hash: file_hash.into(),
+    };
+    download.offset += length as u64;
+    download.is_first = false;
+    Ok(Some((response, download)))
+}
