@@ -24,7 +24,7 @@ struct Widths {
 }
 
 /// Time by phase.
-#[derive(Default)]
+#[derive(Default, Clone, Copy)]
 struct Phases {
     load: Duration,
     encode: Duration,
@@ -68,7 +68,7 @@ fn main() -> Result<(), Failure> {
     })
 }
 
-/// Runs the epochs of one trial and prints the fastest and the mean with its phases.
+/// Runs the epochs of one trial and prints the mean and the fastest with its phases.
 fn train(
     matrix: &PreparedMatrix<'_>,
     widths: Widths,
@@ -92,10 +92,10 @@ fn train(
     let (mut out, mut grad_hidden) = (vec![0.0; BATCH * first], vec![0.0; BATCH * last]);
     let adam = Adam { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8 };
     let mut rows: Vec<u32> = (0..CELLS as u32).collect();
-    let (mut phases, mut fastest, mut t, mut loss) = (Phases::default(), Duration::MAX, 0, 0.0);
+    let (mut fastest, mut sum, mut t, mut loss) = (None::<Phases>, 0.0, 0, 0.0);
     for _ in 0..epochs {
         chance.shuffle(&mut rows);
-        let before = phases.total();
+        let mut phases = Phases::default();
         for batch in rows.chunks(BATCH) {
             let (cells, hidden) = (batch.len(), &hidden[..batch.len() * last]);
             t += 1;
@@ -104,17 +104,20 @@ fn train(
             timed(&mut phases.decode, || loss = layers.decode(hidden, &mut grad_hidden[..cells * last]));
             timed(&mut phases.step, || layers.step(hidden, &grad_first[..cells * first], &adam, t));
         }
-        fastest = fastest.min(phases.total() - before);
+        sum += phases.total().as_secs_f64();
+        if fastest.is_none_or(|fastest| phases.total() < fastest.total()) {
+            fastest = Some(phases);
+        }
     }
-    let each = |phase: Duration| phase.as_secs_f64() / f64::from(epochs);
+    let fastest = fastest.unwrap_or_default();
     report(&format!(
-        "fastest {:.4} s, mean {:.4} s / epoch: load {:.4}, encode {:.4}, decode {:.4}, step {:.4} (last loss {loss:.6e})",
-        fastest.as_secs_f64(),
-        each(phases.total()),
-        each(phases.load),
-        each(phases.encode),
-        each(phases.decode),
-        each(phases.step),
+        "mean {:.4} s, fastest {:.4} s / epoch: load {:.4}, encode {:.4}, decode {:.4}, step {:.4} (last loss {loss:.6e})",
+        sum / f64::from(epochs.max(1)),
+        fastest.total().as_secs_f64(),
+        fastest.load.as_secs_f64(),
+        fastest.encode.as_secs_f64(),
+        fastest.decode.as_secs_f64(),
+        fastest.step.as_secs_f64(),
     ));
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::buffer::Aligned;
 use crate::matrix::PreparedMatrix;
 
 /// One non-zero: the dense row it multiplies, and its value.
@@ -45,6 +46,10 @@ impl Lists {
 pub(crate) struct Batch {
     /// Number of cells.
     pub(crate) cells: usize,
+    /// So many of the first gene positions are in `table`, the others in the lists.
+    pub(crate) dense: usize,
+    /// Those genes' values, zeros included: cells × dense.
+    pub(crate) table: Aligned,
     /// log2 of the genes of a bucket.
     bucket_bits: u32,
     /// One entry for each bucket of genes: line = cell, index = gene position. A bucket's weights fit in the second
@@ -61,11 +66,14 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// An empty batch over `genes` genes, in buckets of `2^bucket_bits` genes.
-    pub(crate) fn new(genes: usize, bucket_bits: u32) -> Self {
+    /// An empty batch of up to `max_batch` cells over `genes` genes, the first `dense` of them in a table, the others in
+    /// buckets of `2^bucket_bits` genes.
+    pub(crate) fn new(max_batch: usize, genes: usize, dense: usize, bucket_bits: u32) -> Self {
         let lists = |lines: usize| Lists { start: vec![0; lines + 1], ..Lists::default() };
         Self {
             cells: 0,
+            dense,
+            table: Aligned::zeros(max_batch * dense),
             bucket_bits,
             by_cell: (0..genes.div_ceil(1 << bucket_bits)).map(|_| lists(0)).collect(),
             by_gene: lists(genes),
@@ -93,7 +101,7 @@ impl Batch {
         self.transpose();
     }
 
-    /// Deals the entries of each cell to the buckets and counts them by gene.
+    /// Deals the entries of each cell to the table and the buckets; counts the buckets' by gene.
     fn gather(&mut self, matrix: &PreparedMatrix<'_>, rows: &[u32]) {
         self.heads.fill(0);
         for lists in &mut self.by_cell {
@@ -102,10 +110,19 @@ impl Batch {
             lists.entries.clear();
             lists.bound = self.heads.len();
         }
-        for &row in rows {
+        let dense = self.dense;
+        self.gene_sums[..dense].fill(0.0);
+        self.table.fill(0.0);
+        for (cell, &row) in rows.iter().enumerate() {
             let (genes, values) = matrix.view().row(row as usize);
+            let table = &mut self.table[cell * dense..][..dense];
             for (&gene, &value) in genes.iter().zip(values) {
                 let position = matrix.position_of()[gene as usize];
+                if let Some(slot) = table.get_mut(position as usize) {
+                    *slot = value;
+                    self.gene_sums[position as usize] += f64::from(value);
+                    continue;
+                }
                 let lists = &mut self.by_cell[(position >> self.bucket_bits) as usize];
                 lists.entries.push(Entry { index: position, value });
                 self.heads[position as usize] += 1;
@@ -138,7 +155,7 @@ impl Batch {
                 }
             }
         }
-        for (gene, sum) in self.gene_sums.iter_mut().enumerate() {
+        for (gene, sum) in self.gene_sums.iter_mut().enumerate().skip(self.dense) {
             *sum = sum_of(self.by_gene.line(gene));
         }
     }

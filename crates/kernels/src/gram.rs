@@ -66,10 +66,13 @@ impl Gram {
 
     /// Adds the present weights of a block of genes to G, u and ‖b‖².
     pub(crate) fn add_block(&mut self, isa: Isa, weights: &Weights, block: Range<usize>) {
+        // The next block's weights come near meanwhile.
+        let following = block.end..(block.end + block.len()).min(weights.shape.genes);
+        let ahead = &weights.weight[following.start * weights.shape.stride..following.end * weights.shape.stride];
         let shape = weights.shape;
         let rows = &weights.weight[block.start * shape.stride..block.end * shape.stride];
         let decoder = &rows[shape.first_padded..];
-        simd::gram_upper(isa, block.len(), decoder, shape.stride, self.width, &mut self.weights_gram);
+        simd::gram_upper(isa, block.len(), decoder, shape.stride, self.width, &mut self.weights_gram, ahead);
         let biases = &weights.bias[block];
         self.block_sum.fill(0.0);
         simd::add_weighted_rows(isa, biases, decoder, shape.stride, &mut self.block_sum);
@@ -99,7 +102,7 @@ impl Gram {
         self.hidden_product.fill(0.0);
         let left = Operand { data: &self.hidden, row: width, column: 1 };
         let right = Operand { data: &self.weights_gram, row: width, column: 1 };
-        simd::matmul(isa, [batch.cells, shape.last, width], left, right, &mut self.hidden_product, width);
+        simd::matmul(isa, [batch.cells, shape.last, width], left, right, &mut self.hidden_product, width, &[]);
 
         let mut quadratic = 0.0_f64;
         for (cell, hidden) in hidden.chunks_exact(shape.last).enumerate() {
@@ -131,7 +134,7 @@ impl Gram {
         let width = self.width;
         pack(hidden, shape.last, &mut self.hidden, width);
         self.hidden_gram.fill(0.0);
-        simd::gram_upper(isa, cells, &self.hidden, width, width, &mut self.hidden_gram);
+        simd::gram_upper(isa, cells, &self.hidden, width, width, &mut self.hidden_gram, &[]);
         mirror(&mut self.hidden_gram, width);
         self.hidden_gram.iter_mut().for_each(|entry| *entry *= 2.0);
 
@@ -160,10 +163,18 @@ impl Gram {
     ) {
         let (shape, width) = (weights.shape, self.width);
         let rows = &weights.weight[block.start * shape.stride..block.end * shape.stride];
-        let left = Operand { data: &rows[shape.first_padded..], row: shape.stride, column: 1 };
         let right = Operand { data: &self.hidden_gram, row: width, column: 1 };
         let out = &mut grads[shape.first_padded..];
-        simd::matmul(isa, [block.len(), shape.last, width], left, right, out, shape.stride);
+        // Adam reads the block's moments next: they come near during the products, the means in the first half, the
+        // squares in the second.
+        let span = block.start * shape.stride..block.end * shape.stride;
+        let middle = block.len() / 2;
+        for (part, moments) in [(0..middle, &weights.mean), (middle..block.len(), &weights.square)] {
+            let from = part.start * shape.stride;
+            let left = Operand { data: &rows[(from + shape.first_padded).min(rows.len())..], row: shape.stride, column: 1 };
+            let sizes = [part.len(), shape.last, width];
+            simd::matmul(isa, sizes, left, right, &mut out[from..], shape.stride, &moments[span.clone()]);
+        }
 
         let biases = &weights.bias[block.clone()];
         simd::add_outer(isa, biases, &self.hidden_sums, out, shape.stride);

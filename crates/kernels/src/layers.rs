@@ -11,7 +11,7 @@ use crate::gram::Gram;
 use crate::isa::Isa;
 use crate::matrix::PreparedMatrix;
 use crate::residual::Residual;
-use crate::simd;
+use crate::simd::{self, Operand};
 use crate::state::{GeneLayersInit, GeneLayersState};
 use crate::weights::{Weights, gather};
 
@@ -20,6 +20,9 @@ const BLOCK: usize = 64;
 
 /// Weights that a product with the batch goes through before the next ones: half a second level of cache.
 const BUCKET_BYTES: usize = 1 << 20;
+
+/// Dense genes multiplied together: three vectors of so many rows fit in the first level of cache.
+const DENSE_DEPTH: usize = 128;
 
 /// Most cells of one batch.
 const MAX_BATCH: usize = 1 << 20;
@@ -98,8 +101,10 @@ impl<'a> GeneLayers<'a> {
             grads: Aligned::zeros(BLOCK * shape.stride),
             bias_grads: vec![0.0; BLOCK],
         };
+        // Whole blocks, so that a block is in the table or in the lists.
+        let dense = matrix.dense() / BLOCK * BLOCK;
         let row_bytes = size_of::<f32>() * if init.last < max_batch { shape.stride } else { shape.first_padded };
-        let batch = Batch::new(shape.genes, (BUCKET_BYTES / row_bytes).max(16).ilog2());
+        let batch = Batch::new(max_batch, shape.genes, dense, (BUCKET_BYTES / row_bytes).max(16).ilog2());
         let mut layers =
             Self { matrix, isa, max_batch, weights, batch, decoder, scratch, products_fresh: false };
         layers.weights_changed();
@@ -291,6 +296,17 @@ impl<'a> GeneLayers<'a> {
             Decoder::Residual(_) => shape.first_padded,
         };
         let genes = shape.genes;
+        let (cells, dense) = (self.batch.cells, self.batch.dense);
+        self.scratch.products[..cells * shape.stride].fill(0.0);
+        let left = Operand { data: &self.batch.table, row: dense, column: 1 };
+        for part in (0..dense).step_by(DENSE_DEPTH) {
+            let part = part..(part + DENSE_DEPTH).min(dense);
+            let left = Operand { data: &left.data[part.start.min(left.data.len())..], ..left };
+            let right = &self.weights.weight[part.start * shape.stride..];
+            let right = Operand { data: right, row: shape.stride, column: 1 };
+            let products = &mut self.scratch.products;
+            simd::matmul(self.isa, [cells, part.len(), width], left, right, products, shape.stride, &[]);
+        }
         for (bucket, lists) in self.batch.buckets() {
             let following = bucket.end * shape.stride..(bucket.end + bucket.len()).min(genes) * shape.stride;
             let product = simd::SparseProduct {
@@ -299,7 +315,7 @@ impl<'a> GeneLayers<'a> {
                 table: &self.weights.weight,
                 stride: shape.stride,
                 width,
-                add: bucket.start > 0,
+                add: true,
                 ahead: if width == shape.stride { &self.weights.weight[following] } else { &[] },
             };
             simd::sparse_product(self.isa, product, &mut self.scratch.products, shape.stride);
@@ -334,6 +350,35 @@ impl<'a> GeneLayers<'a> {
             Decoder::Gram(_) => shape.stride,
             Decoder::Residual(_) => shape.first_padded,
         };
+        if block.end <= self.batch.dense {
+            self.fill_dense_sums(block.clone(), width);
+        } else {
+            self.fill_listed_sums(block.clone(), width);
+        }
+        let (grads, bias_grads) = (&mut self.scratch.grads, &mut self.scratch.bias_grads);
+        match &mut self.decoder {
+            Decoder::Gram(gram) => {
+                gram.add_gradients(self.isa, &self.weights, &self.batch, block, grads, bias_grads);
+            }
+            Decoder::Residual(residual) => {
+                residual.fill_gradients(self.isa, &shape, &self.batch, block, grads, bias_grads);
+            }
+        }
+    }
+
+    /// Σ_c x_cg · sources_c for a block of genes in the table.
+    fn fill_dense_sums(&mut self, block: Range<usize>, width: usize) {
+        let stride = self.weights.shape.stride;
+        self.scratch.grads.fill(0.0);
+        let left = Operand { data: &self.batch.table[block.start..], row: 1, column: self.batch.dense };
+        let right = Operand { data: &self.scratch.sources, row: stride, column: 1 };
+        let sizes = [block.len(), self.batch.cells, width];
+        simd::matmul(self.isa, sizes, left, right, &mut self.scratch.grads, stride, &[]);
+    }
+
+    /// Σ_c x_cg · sources_c for a block of genes in the lists.
+    fn fill_listed_sums(&mut self, block: Range<usize>, width: usize) {
+        let shape = self.weights.shape;
         let product = simd::SparseProduct {
             lists: &self.batch.by_gene,
             lines: (block.start, block.end),
@@ -344,15 +389,6 @@ impl<'a> GeneLayers<'a> {
             ahead: &[],
         };
         simd::sparse_product(self.isa, product, &mut self.scratch.grads, shape.stride);
-        let (grads, bias_grads) = (&mut self.scratch.grads, &mut self.scratch.bias_grads);
-        match &mut self.decoder {
-            Decoder::Gram(gram) => {
-                gram.add_gradients(self.isa, &self.weights, &self.batch, block, grads, bias_grads);
-            }
-            Decoder::Residual(residual) => {
-                residual.fill_gradients(self.isa, &shape, &self.batch, block, grads, bias_grads);
-            }
-        }
     }
 }
 

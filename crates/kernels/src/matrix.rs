@@ -99,7 +99,12 @@ pub struct PreparedMatrix<'a> {
     position_of: Vec<u32>,
     /// Σ_g x_cg² of each cell.
     row_squares: Vec<f64>,
+    /// So many of the first positions are worth multiplying densely, zeros included.
+    dense: usize,
 }
+
+/// Share of cells from which on a gene is multiplied densely: a non-zero from a list costs about that many times more.
+const DENSE_SHARE: f64 = 0.35;
 
 impl<'a> PreparedMatrix<'a> {
     /// Counts the matrix once: time and memory grow with rows + columns, the values are only read.
@@ -114,9 +119,11 @@ impl<'a> PreparedMatrix<'a> {
         for (position, &gene) in gene_at.iter().enumerate() {
             position_of[gene as usize] = position as u32;
         }
+        let many = (DENSE_SHARE * view.n_rows as f64).max(1.0);
+        let dense = gene_at.partition_point(|&gene| f64::from(cells_with[gene as usize]) >= many);
         let square = |&value: &f32| f64::from(value) * f64::from(value);
         let row_squares = (0..view.n_rows).map(|row| view.row(row).1.iter().map(square).sum()).collect();
-        Self { view, gene_at, position_of, row_squares }
+        Self { view, gene_at, position_of, row_squares, dense }
     }
 
     /// The matrix itself.
@@ -134,5 +141,9 @@ impl<'a> PreparedMatrix<'a> {
 
     pub(crate) fn row_squares(&self) -> &[f64] {
         &self.row_squares
+    }
+
+    pub(crate) fn dense(&self) -> usize {
+        self.dense
     }
 }

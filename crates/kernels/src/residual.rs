@@ -74,7 +74,7 @@ impl Residual {
                 let rows = &weights.weight[block.start * shape.stride + shape.first_padded..];
                 let right = Operand { data: rows, row: shape.stride, column: 1 };
                 let sizes = [batch.cells, block.len(), shape.last_padded];
-                simd::matmul(isa, sizes, left, right, &mut self.grad_hidden, shape.last_padded);
+                simd::matmul(isa, sizes, left, right, &mut self.grad_hidden, shape.last_padded, &[]);
             }
         }
         if let Some(grad) = grad {
@@ -114,7 +114,7 @@ impl Residual {
         let left = Operand { data: error, row: self.cells, column: 1 };
         let right = Operand { data: &self.twice_hidden, row: shape.last_padded, column: 1 };
         let out = &mut grads[shape.first_padded..];
-        simd::matmul(isa, [block.len(), batch.cells, shape.last_padded], left, right, out, shape.stride);
+        simd::matmul(isa, [block.len(), batch.cells, shape.last_padded], left, right, out, shape.stride, &[]);
         for (row, grad) in error.chunks_exact(self.cells).zip(bias_grads) {
             *grad = (2.0 * row.iter().map(|&e| f64::from(e)).sum::<f64>()) as f32;
         }
@@ -139,6 +139,10 @@ impl Residual {
             let (present, padding) = row.split_at_mut(batch.cells);
             present.fill(weights.bias[gene]);
             padding.fill(0.0);
+            if gene < batch.dense {
+                let column = batch.table[gene..].iter().step_by(batch.dense);
+                present.iter_mut().zip(column).for_each(|(error, &value)| *error -= value);
+            }
             for entry in batch.by_gene.line(gene) {
                 present[entry.index as usize] -= entry.value;
             }
@@ -146,6 +150,6 @@ impl Residual {
         let rows = &weights.weight[block.start * shape.stride + shape.first_padded..];
         let left = Operand { data: rows, row: shape.stride, column: 1 };
         let right = Operand { data: &self.hidden_columns, row: self.cells, column: 1 };
-        simd::matmul(isa, [block.len(), shape.last, self.cells], left, right, error, self.cells);
+        simd::matmul(isa, [block.len(), shape.last, self.cells], left, right, error, self.cells, &[]);
     }
 }

@@ -14,7 +14,7 @@ pub(crate) trait Lanes: Copy {
     /// The vector.
     type V: Copy;
 
-    /// Asks for the cache line of `at`, which will be read soon; may do nothing.
+    /// Asks for the cache line of `at` in the second level of cache; may do nothing.
     unsafe fn prefetch(at: *const f32);
     unsafe fn splat(x: f32) -> Self::V;
     unsafe fn load(at: *const f32) -> Self::V;

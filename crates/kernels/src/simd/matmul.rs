@@ -25,6 +25,7 @@ pub(crate) fn matmul(
     right: Operand<'_>,
     out: &mut [f32],
     out_stride: usize,
+    ahead: &[f32],
 ) {
     let [rows, depth, width] = shape;
     if rows == 0 || depth == 0 || width == 0 {
@@ -37,7 +38,7 @@ pub(crate) fn matmul(
     assert!((rows - 1) * left.row + (depth - 1) * left.column < left.data.len(), "the left side is there");
     assert!((depth - 1) * right.row + width <= right.data.len(), "the right side is there");
     assert!((rows - 1) * out_stride + width <= out.len(), "the result fits");
-    dispatch!(isa, kernel(shape: Shape, left: Operand<'_>, right: Operand<'_>, out: &mut [f32], out_stride: usize));
+    dispatch!(isa, kernel(shape: Shape, left: Operand<'_>, right: Operand<'_>, out: &mut [f32], out_stride: usize, ahead: &[f32]));
 }
 
 /// # Safety
@@ -49,7 +50,10 @@ unsafe fn kernel<L: Lanes>(
     right: Operand<'_>,
     out: &mut [f32],
     out_stride: usize,
+    ahead: &[f32],
 ) {
+    // A line of memory to come for every step of a tile: enough to hide the reading behind the arithmetic.
+    let mut ahead = ahead.chunks(depth * PAD);
     let (a, b, c) = (left.data.as_ptr(), right.data.as_ptr(), out.as_mut_ptr());
     let steps = [left.row, left.column, right.row, out_stride];
     let mut column = 0;
@@ -58,19 +62,20 @@ unsafe fn kernel<L: Lanes>(
         let mut row = 0;
         while row < rows {
             let tall = tile_height::<L>(rows - row);
+            let near = ahead.next().unwrap_or_default();
             // SAFETY: the tile lies within the shapes that `matmul` checked.
             unsafe {
                 let (a, b, c) = (a.add(row * left.row), b.add(column), c.add(row * out_stride + column));
                 match (tall, vectors) {
-                    (8, 3) => tile::<L, 8, 3>(depth, a, b, c, steps),
-                    (8, 2) => tile::<L, 8, 2>(depth, a, b, c, steps),
-                    (8, _) => tile::<L, 8, 1>(depth, a, b, c, steps),
-                    (4, 3) => tile::<L, 4, 3>(depth, a, b, c, steps),
-                    (4, 2) => tile::<L, 4, 2>(depth, a, b, c, steps),
-                    (4, _) => tile::<L, 4, 1>(depth, a, b, c, steps),
-                    (_, 3) => tile::<L, 1, 3>(depth, a, b, c, steps),
-                    (_, 2) => tile::<L, 1, 2>(depth, a, b, c, steps),
-                    _ => tile::<L, 1, 1>(depth, a, b, c, steps),
+                    (8, 3) => tile::<L, 8, 3>(depth, a, b, c, steps, near),
+                    (8, 2) => tile::<L, 8, 2>(depth, a, b, c, steps, near),
+                    (8, _) => tile::<L, 8, 1>(depth, a, b, c, steps, near),
+                    (4, 3) => tile::<L, 4, 3>(depth, a, b, c, steps, near),
+                    (4, 2) => tile::<L, 4, 2>(depth, a, b, c, steps, near),
+                    (4, _) => tile::<L, 4, 1>(depth, a, b, c, steps, near),
+                    (_, 3) => tile::<L, 1, 3>(depth, a, b, c, steps, near),
+                    (_, 2) => tile::<L, 1, 2>(depth, a, b, c, steps, near),
+                    _ => tile::<L, 1, 1>(depth, a, b, c, steps, near),
                 }
             }
             row += tall;
@@ -108,11 +113,13 @@ unsafe fn tile<L: Lanes, const TALL: usize, const VECTORS: usize>(
     b: *const f32,
     c: *mut f32,
     [a_row, a_column, b_row, c_row]: [usize; 4],
+    near: &[f32],
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller's promise; prefetching an address of a slice, or one past it, is harmless.
     unsafe {
         let mut sums = [[L::splat(0.0); VECTORS]; TALL];
         for k in 0..depth {
+            L::prefetch(near.as_ptr().add((k * PAD).min(near.len())));
             let mut line = [L::splat(0.0); VECTORS];
             for (j, part) in line.iter_mut().enumerate() {
                 *part = L::load(b.add(k * b_row + j * L::N));
@@ -134,13 +141,24 @@ unsafe fn tile<L: Lanes, const TALL: usize, const VECTORS: usize>(
 }
 
 /// `out[i, j] += Σ_r rows[r, i] · rows[r, j]` for `j >= i` at least (`width × width`, row-major): the caller mirrors it.
-pub(crate) fn gram_upper(isa: Isa, n: usize, rows: &[f32], stride: usize, width: usize, out: &mut [f32]) {
+pub(crate) fn gram_upper(
+    isa: Isa,
+    n: usize,
+    rows: &[f32],
+    stride: usize,
+    width: usize,
+    out: &mut [f32],
+    ahead: &[f32],
+) {
+    if n == 0 {
+        return;
+    }
+    let mut ahead = ahead.chunks((ahead.len().div_ceil(width / PAD)).next_multiple_of(PAD).max(PAD));
     // Stripes of 16 rows, each from its own diagonal on.
     for top in (0..width).step_by(PAD) {
         let left = Operand { data: &rows[top..], row: 1, column: stride };
         let right = Operand { data: &rows[top..], row: stride, column: 1 };
-        if n > 0 {
-            matmul(isa, [PAD, n, width - top], left, right, &mut out[top * width + top..], width);
-        }
+        let near = ahead.next().unwrap_or_default();
+        matmul(isa, [PAD, n, width - top], left, right, &mut out[top * width + top..], width, near);
     }
 }
