@@ -222,9 +222,15 @@ impl Ritz {
 /// The best `count` approximate eigenvectors in the span of the orthonormal `vectors`, whose images under C are known.
 fn rayleigh_ritz(vectors: &[Vec<f64>], images: &[Vec<f64>], count: usize) -> Result<Ritz, TrainError> {
     let size = vectors.len();
-    let projected = Mat::from_fn(size, size, |row, column| {
-        (dot(&vectors[row], &images[column]) + dot(&vectors[column], &images[row])) / 2.0
-    });
+    // Symmetric up to rounding; only the lower half is read.
+    let projected =
+        Mat::from_fn(
+            size,
+            size,
+            |row, column| {
+                if row >= column { dot(&vectors[row], &images[column]) } else { 0.0 }
+            },
+        );
     let eigen = projected
         .self_adjoint_eigen(Side::Lower)
         .map_err(|error| TrainError::Pca { problem: format!("inner eigenvalue problem: {error:?}") })?;
@@ -250,31 +256,34 @@ fn extend_orthonormal(basis: &mut Vec<Vec<f64>>, candidates: Vec<Vec<f64>>) -> u
         if basis.len() == candidate.len() {
             break;
         }
-        let original = norm(&candidate);
-        if original == 0.0 {
-            continue;
-        }
-        // Twice is enough (Giraud et al. 2005).
-        for _ in 0..2 {
-            for vector in basis.iter() {
-                let overlap = dot(vector, &candidate);
-                axpy(-overlap, vector, &mut candidate);
-            }
-        }
-        let rest = norm(&candidate);
-        if rest > 1e-12 * original {
-            candidate.iter_mut().for_each(|value| *value /= rest);
-            // What is left of a nearly dependent vector is not orthogonal enough yet.
-            for vector in basis.iter() {
-                let overlap = dot(vector, &candidate);
-                axpy(-overlap, vector, &mut candidate);
-            }
-            let rest = norm(&candidate);
-            candidate.iter_mut().for_each(|value| *value /= rest);
+        if let Some(length) = orthogonalise(&mut candidate, basis) {
+            candidate.iter_mut().for_each(|value| *value /= length);
             basis.push(candidate);
         }
     }
     basis.len() - before
+}
+
+/// Takes from `vector` what it shares with the orthonormal `basis` and gives the length of the rest; `None` when only
+/// rounding errors are left. Repeated until a pass no longer halves it: cancellation leaves overlaps (Kahan's and
+/// Parlett's criterion).
+fn orthogonalise(vector: &mut [f64], basis: &[Vec<f64>]) -> Option<f64> {
+    let original = norm(vector);
+    let mut length = original;
+    loop {
+        for direction in basis {
+            let overlap = dot(direction, vector);
+            axpy(-overlap, direction, vector);
+        }
+        let rest = norm(vector);
+        if rest <= 1e-12 * original {
+            return None;
+        }
+        if rest > 0.5 * length {
+            return Some(rest);
+        }
+        length = rest;
+    }
 }
 
 /// `count` orthonormal vectors of length `len` in random directions, the same ones every time.

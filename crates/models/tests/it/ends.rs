@@ -97,6 +97,19 @@ fn a_loss_that_is_not_finite_is_a_result() {
 }
 
 #[test]
+fn a_loss_that_explodes_is_a_result_with_its_curve() {
+    let matrix = Matrix::three_kinds(100, 60);
+    // One step an epoch: the first epoch's loss is that of the initial weights, the second follows one wild step.
+    let mut config = config(ae(narrow(Activation::None)), 50, 100);
+    config.train.as_mut().unwrap().learning_rate = 3.0;
+    let trained = train(&config, 1, matrix.view(), &TrainOptions::default()).unwrap();
+    assert_eq!(trained.status, OutcomeStatus::Diverged);
+    let (first, last) = (&trained.epochs[0], trained.epochs.last().unwrap());
+    assert!(last.loss_per_cell > 1e6 * first.loss_per_cell && last.loss_per_cell.is_finite(), "{trained:?}");
+    assert!(trained.epochs.len() < 50);
+}
+
+#[test]
 fn the_caller_can_stop_after_any_epoch() {
     let matrix = Matrix::three_kinds(50, 30);
     let config = config(ae(narrow(Activation::None)), 10, 32);
