@@ -12,10 +12,17 @@ pub(crate) struct Entry {
     pub(crate) value: f32,
 }
 
+/// Where a gene's entries go.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    bucket: u32,
+    position: u32,
+}
+
 /// A compressed list of lists: entry `i` belongs to line `l` when `start[l] <= i < start[l + 1]`.
 ///
-/// Invariant, upheld by this module and relied on by the kernels: `start` never decreases and ends at the number of
-/// entries; every index is below `bound`.
+/// Invariant, upheld by this module and relied on by the kernels: `start` never decreases and ends at most at the
+/// number of entries; every index is below `bound`.
 #[derive(Debug, Default)]
 pub(crate) struct Lists {
     start: Vec<u32>,
@@ -34,6 +41,11 @@ impl Lists {
         self.bound
     }
 
+    /// The entries of all lines.
+    fn all(&self) -> &[Entry] {
+        &self.entries[..self.start[self.lines()] as usize]
+    }
+
     /// The entries of one line.
     #[inline]
     pub(crate) fn line(&self, line: usize) -> &[Entry] {
@@ -50,9 +62,11 @@ pub(crate) struct Batch {
     pub(crate) dense: usize,
     /// Those genes' values, zeros included: cells × dense.
     pub(crate) table: Aligned,
+    /// By gene: looked up rather than computed, since a comparison would be a branch that no processor foresees.
+    slots: Vec<Slot>,
     /// log2 of the genes of a bucket.
     bucket_bits: u32,
-    /// One entry for each bucket of genes: line = cell, index = gene position. A bucket's weights fit in the second
+    /// One element for the table's genes, then one for each bucket of the others: line = cell, index = gene position. A bucket's weights fit in the second
     /// level of cache, so a product that goes bucket by bucket reads each weight from memory once.
     by_cell: Vec<Lists>,
     /// Line = gene position, index = cell.
@@ -63,78 +77,106 @@ pub(crate) struct Batch {
     pub(crate) squares: f64,
     /// Per gene: its number of entries, then where its next entry goes.
     heads: Vec<u32>,
+    /// Per bucket: its number of entries.
+    filled: Vec<usize>,
 }
 
 impl Batch {
-    /// An empty batch of up to `max_batch` cells over `genes` genes, the first `dense` of them in a table, the others in
-    /// buckets of `2^bucket_bits` genes.
-    pub(crate) fn new(max_batch: usize, genes: usize, dense: usize, bucket_bits: u32) -> Self {
+    /// An empty batch of up to `max_batch` cells, the first `dense` genes in a table, the others in buckets of
+    /// `2^bucket_bits` genes.
+    pub(crate) fn new(max_batch: usize, position_of: &[u32], dense: usize, bucket_bits: u32) -> Self {
+        let genes = position_of.len();
+        let slot = |&position: &u32| {
+            let bucket = (position as usize).checked_sub(dense).map_or(0, |listed| 1 + (listed >> bucket_bits));
+            Slot { bucket: bucket as u32, position }
+        };
         let lists = |lines: usize| Lists { start: vec![0; lines + 1], ..Lists::default() };
+        let buckets = 1 + (genes - dense).div_ceil(1 << bucket_bits);
         Self {
             cells: 0,
             dense,
             table: Aligned::zeros(max_batch * dense),
+            slots: position_of.iter().map(slot).collect(),
             bucket_bits,
-            by_cell: (0..genes.div_ceil(1 << bucket_bits)).map(|_| lists(0)).collect(),
+            by_cell: (0..buckets).map(|_| lists(0)).collect(),
             by_gene: lists(genes),
             gene_sums: vec![0.0; genes],
             squares: 0.0,
             heads: vec![0; genes],
+            filled: vec![0; buckets],
         }
     }
 
-    /// The batch by cell, one bucket of genes after the other, each with its range of gene positions.
+    /// The listed genes by cell, one bucket after the other, each with its range of gene positions.
     pub(crate) fn buckets(&self) -> impl Iterator<Item = (Range<usize>, &Lists)> {
         let genes = self.heads.len();
         let range = move |bucket: usize| {
-            let start = bucket << self.bucket_bits;
+            let start = self.dense + (bucket << self.bucket_bits);
             start..(start + (1 << self.bucket_bits)).min(genes)
         };
-        self.by_cell.iter().enumerate().map(move |(bucket, lists)| (range(bucket), lists))
+        self.by_cell[1..].iter().enumerate().map(move |(bucket, lists)| (range(bucket), lists))
     }
 
     /// Gathers `rows` of the matrix. Panics when a row does not exist.
     pub(crate) fn load(&mut self, matrix: &PreparedMatrix<'_>, rows: &[u32]) {
         self.cells = rows.len();
         self.squares = rows.iter().map(|&row| matrix.row_squares()[row as usize]).sum();
-        self.gather(matrix, rows);
+        self.deal(matrix, rows);
+        self.fill_table();
         self.transpose();
     }
 
-    /// Deals the entries of each cell to the table and the buckets; counts the buckets' by gene.
-    fn gather(&mut self, matrix: &PreparedMatrix<'_>, rows: &[u32]) {
-        self.heads.fill(0);
+    /// Deals the entries of each cell to the buckets, the first of which is the table's. No branch depends on the data.
+    fn deal(&mut self, matrix: &PreparedMatrix<'_>, rows: &[u32]) {
+        let genes = self.heads.len();
         for lists in &mut self.by_cell {
             lists.start.clear();
             lists.start.push(0);
-            lists.entries.clear();
-            lists.bound = self.heads.len();
+            lists.bound = genes;
         }
+        self.filled.fill(0);
+        for &row in rows {
+            let (genes, values) = matrix.view().row(row as usize);
+            for (lists, &filled) in self.by_cell.iter_mut().zip(&self.filled) {
+                if lists.entries.len() < filled + genes.len() {
+                    lists.entries.resize(2 * (filled + genes.len()), Entry::default());
+                }
+            }
+            for (&gene, &value) in genes.iter().zip(values) {
+                let Slot { bucket, position } = self.slots[gene as usize];
+                let bucket = bucket as usize;
+                let filled = &mut self.filled[bucket];
+                self.by_cell[bucket].entries[*filled] = Entry { index: position, value };
+                *filled += 1;
+            }
+            for (lists, &filled) in self.by_cell.iter_mut().zip(&self.filled) {
+                lists.start.push(filled as u32);
+            }
+        }
+    }
+
+    /// The first bucket, written out with its zeros.
+    fn fill_table(&mut self) {
         let dense = self.dense;
         self.gene_sums[..dense].fill(0.0);
-        self.table.fill(0.0);
-        for (cell, &row) in rows.iter().enumerate() {
-            let (genes, values) = matrix.view().row(row as usize);
+        self.table[..self.cells * dense].fill(0.0);
+        for cell in 0..self.cells {
             let table = &mut self.table[cell * dense..][..dense];
-            for (&gene, &value) in genes.iter().zip(values) {
-                let position = matrix.position_of()[gene as usize];
-                if let Some(slot) = table.get_mut(position as usize) {
-                    *slot = value;
-                    self.gene_sums[position as usize] += f64::from(value);
-                    continue;
-                }
-                let lists = &mut self.by_cell[(position >> self.bucket_bits) as usize];
-                lists.entries.push(Entry { index: position, value });
-                self.heads[position as usize] += 1;
-            }
-            for lists in &mut self.by_cell {
-                lists.start.push(lists.entries.len() as u32);
+            for entry in self.by_cell[0].line(cell) {
+                table[entry.index as usize] = entry.value;
+                self.gene_sums[entry.index as usize] += f64::from(entry.value);
             }
         }
     }
 
     /// Counting sort by gene, within one bucket at a time; cells stay ascending within a gene.
     fn transpose(&mut self) {
+        self.heads.fill(0);
+        for from in &self.by_cell[1..] {
+            for entry in from.all() {
+                self.heads[entry.index as usize] += 1;
+            }
+        }
         let to = &mut self.by_gene;
         let mut next = 0;
         for (head, start) in self.heads.iter_mut().zip(&mut to.start) {
@@ -146,7 +188,7 @@ impl Batch {
         }
         to.entries.resize(next as usize, Entry::default());
         to.bound = self.cells;
-        for from in &self.by_cell {
+        for from in &self.by_cell[1..] {
             for cell in 0..self.cells {
                 for entry in from.line(cell) {
                     let head = &mut self.heads[entry.index as usize];

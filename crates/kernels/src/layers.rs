@@ -104,7 +104,7 @@ impl<'a> GeneLayers<'a> {
         // Whole blocks, so that a block is in the table or in the lists.
         let dense = matrix.dense() / BLOCK * BLOCK;
         let row_bytes = size_of::<f32>() * if init.last < max_batch { shape.stride } else { shape.first_padded };
-        let batch = Batch::new(max_batch, shape.genes, dense, (BUCKET_BYTES / row_bytes).max(16).ilog2());
+        let batch = Batch::new(max_batch, matrix.position_of(), dense, (BUCKET_BYTES / row_bytes).max(16).ilog2());
         let mut layers =
             Self { matrix, isa, max_batch, weights, batch, decoder, scratch, products_fresh: false };
         layers.weights_changed();
