@@ -1,10 +1,11 @@
-//! What the benchmarks share: the peers' throw-away Python environment, stopwatch, medians, the data set, and trials
-//! trained several at a time.
+//! What the benchmarks share: the peers' throw-away Python environment, the product's binaries, stopwatch, medians,
+//! the data set, trials trained several at a time, and one judge for everybody's maps.
 //!
 //! Must not live here: anything that the product needs. A figure is always printed beside its peer's, from one run.
-#![allow(clippy::print_stdout, reason = "a benchmark's product is what it prints")]
 
+pub mod judge;
 pub mod peer;
+pub mod product;
 pub mod trials;
 
 use std::path::{Path, PathBuf};
@@ -55,6 +56,26 @@ pub fn median(values: &[f64]) -> f64 {
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
     if sorted.len() % 2 == 1 { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) }
+}
+
+/// Trials at once: `--slots`, by default as many as there are cores.
+///
+/// # Errors
+/// When it cannot be read or is 0.
+pub fn slots() -> anyhow::Result<u64> {
+    let slots = option("slots", std::thread::available_parallelism()?.get() as u64)?;
+    anyhow::ensure!(slots > 0, "--slots is at least 1");
+    Ok(slots)
+}
+
+/// Rounds in which the sides take turns: `--rounds`.
+///
+/// # Errors
+/// When it cannot be read or is 0.
+pub fn rounds(default: usize) -> anyhow::Result<usize> {
+    let rounds = option("rounds", default)?;
+    anyhow::ensure!(rounds > 0, "--rounds is at least 1");
+    Ok(rounds)
 }
 
 /// The value after `--name`, or `default`.

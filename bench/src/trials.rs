@@ -1,9 +1,9 @@
 //! Our side of the training benchmarks: trials of one process, one thread each, sharing the matrix.
 
 use anyhow::Context as _;
-use domain::config::{AeSpec, BetaVaeSpec, BetaVscSpec, Activation, Encode, Gate};
+use domain::config::{Activation, AeSpec, BetaVaeSpec, BetaVscSpec, Encode, Gate};
 use domain::{Config, EvaluationSpec, ModelKind, ModelSpec, NetSpec, Preset, TrainSpec};
-use models::{Control, TrainOptions, Trained};
+use models::{Control, TrainOptions, Trained, TrainingData};
 
 /// The config of the peers' script: β 2, c 50, α 0.5, batch 256.
 #[must_use]
@@ -22,7 +22,11 @@ pub fn config(model: ModelKind, preset: Preset, epochs: u32) -> Config {
             encode: Encode::Mean,
         }),
     };
-    Config { model, train: Some(TrainSpec { epochs, ..TrainSpec::default() }), evaluation: EvaluationSpec::default() }
+    Config {
+        model,
+        train: Some(TrainSpec { epochs, ..TrainSpec::default() }),
+        evaluation: EvaluationSpec::default(),
+    }
 }
 
 /// Trains `count` trials (seeds 0, 1, …) at once, one thread each.
@@ -31,21 +35,28 @@ pub fn config(model: ModelKind, preset: Preset, epochs: u32) -> Config {
 /// When one of them fails.
 pub fn train_at_once(
     config: &Config,
-    data: &cells::Dataset,
+    data: &TrainingData<'_>,
     options: &TrainOptions,
     count: u64,
 ) -> anyhow::Result<Vec<Trained>> {
+    at_once(count, |seed| Ok(models::train_on(config, seed, data, options, &mut |_| Control::Continue)?))
+}
+
+/// Runs `work` for 0..`count` at once, one thread each; the results in that order.
+///
+/// # Errors
+/// When one of them fails.
+pub fn at_once<T: Send>(
+    count: u64,
+    work: impl Fn(u64) -> anyhow::Result<T> + Sync,
+) -> anyhow::Result<Vec<T>> {
+    let work = &work;
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..count)
-            .map(|seed| {
-                scope.spawn(move || models::train(config, seed, data.matrix(), options, &mut |_| Control::Continue))
-            })
-            .collect();
+        let threads: Vec<_> = (0..count).map(|seed| scope.spawn(move || work(seed))).collect();
         threads
             .into_iter()
             .map(|thread| {
-                let trained = thread.join().map_err(|_| anyhow::anyhow!("a trial panicked"))?;
-                trained.context("a trial failed")
+                thread.join().map_err(|_| anyhow::anyhow!("a trial panicked"))?.context("a trial failed")
             })
             .collect()
     })

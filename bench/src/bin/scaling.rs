@@ -46,9 +46,9 @@ fn repeated(matrix: CsrView<'_>, cells: usize, genes: usize) -> Matrix {
 }
 
 fn main() -> anyhow::Result<()> {
-    models::limit_threads();
+    models::limit_threads()?;
     let epochs: u32 = option("epochs", 10)?;
-    let rounds: usize = option("rounds", 3)?;
+    let rounds = bench::rounds(3)?;
     let preset = if option("preset", "report".to_owned())? == "code" { Preset::Code } else { Preset::Report };
     let data = bench::pbmc3k()?;
     let sizes = [("once", 1, 1), ("2 x cells", 2, 1), ("2 x genes", 1, 2)];
@@ -64,7 +64,10 @@ fn main() -> anyhow::Result<()> {
         }
     }
     println!("beta-vae, {preset:?} nets, one thread, {epochs} epochs, {rounds} rounds in turn");
-    println!("{:<10} {:>8} {:>8} {:>11} {:>10} {:>7}", "data", "cells", "genes", "non-zeros", "s/epoch", "ratio");
+    println!(
+        "{:<10} {:>8} {:>8} {:>11} {:>10} {:>7}",
+        "data", "cells", "genes", "non-zeros", "s/epoch", "ratio"
+    );
     let base = median(&seconds[0]);
     for (((name, _, _), matrix), seconds) in sizes.iter().zip(&matrices).zip(&seconds) {
         let own = median(seconds);

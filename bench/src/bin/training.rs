@@ -7,23 +7,31 @@
 use anyhow::Context as _;
 use bench::{median, option, peer, trials};
 use domain::{ModelKind, Preset};
-use models::{Engine, TrainOptions};
+use models::{Engine, TrainOptions, TrainingData};
 
 fn main() -> anyhow::Result<()> {
-    models::limit_threads();
+    models::limit_threads()?;
     let preset = match option("preset", "report".to_owned())?.as_str() {
         "report" => Preset::Report,
         "code" => Preset::Code,
         other => anyhow::bail!("--preset report|code, not {other}"),
     };
     let epochs: u32 = option("epochs", 10)?;
-    let rounds: usize = option("rounds", 3)?;
+    let rounds = bench::rounds(3)?;
     let chosen = option("model", String::new())?;
-    let slots: u64 = option("slots", std::thread::available_parallelism()?.get() as u64)?;
+    let slots = bench::slots()?;
+    let cores = std::thread::available_parallelism()?.get();
     let data = bench::pbmc3k()?;
+    let data = TrainingData::new(data.matrix())?;
     let options = TrainOptions { engine: Engine::Sparse, isa: None };
-    println!("PBMC3k, {preset:?} nets, batch 256, {epochs} epochs, {rounds} rounds in turn; seconds an epoch costs a trial");
-    println!("{:<10} {:>14} {:>16} {:>16} {:>8}", "model", "latentsweep", "PyTorch 2x1", "PyTorch 1x2", "ratio");
+    println!(
+        "PBMC3k, {preset:?} nets, batch 256, {epochs} epochs, {rounds} rounds in turn; seconds an epoch costs a trial"
+    );
+    println!(
+        "latentsweep: {slots} trials at once; PyTorch n x t: n trials at once of t threads each; ratio to its better one"
+    );
+    let [many, wide] = [format!("PyTorch {cores} x 1"), format!("PyTorch 1 x {cores}")];
+    println!("{:<10} {:>14} {many:>16} {wide:>16} {:>8}", "model", "latentsweep", "ratio");
     for (model, peer_name) in
         [(ModelKind::Ae, "ae"), (ModelKind::BetaVae, "vae"), (ModelKind::BetaVsc, "vsc")]
     {
@@ -31,14 +39,14 @@ fn main() -> anyhow::Result<()> {
             continue;
         }
         let config = trials::config(model, preset, epochs);
-        let (mut ours, mut torch_two_at_once, mut torch_two_threads) = (vec![], vec![], vec![]);
+        let (mut ours, mut torch_at_once, mut torch_threads) = (vec![], vec![], vec![]);
         for _ in 0..rounds {
             let trained = trials::train_at_once(&config, &data, &options, slots)?;
             ours.push(trials::seconds_per_epoch_per_trial(&trained));
-            torch_two_at_once.push(torch(peer_name, epochs, preset, 2, 1)?);
-            torch_two_threads.push(torch(peer_name, epochs, preset, 1, 2)?);
+            torch_at_once.push(torch(peer_name, epochs, preset, cores, 1)?);
+            torch_threads.push(torch(peer_name, epochs, preset, 1, cores)?);
         }
-        let (ours, at_once, threads) = (median(&ours), median(&torch_two_at_once), median(&torch_two_threads));
+        let (ours, at_once, threads) = (median(&ours), median(&torch_at_once), median(&torch_threads));
         let best = at_once.min(threads);
         println!("{:<10} {ours:>14.4} {at_once:>16.4} {threads:>16.4} {:>7.2}x", model.name(), best / ours);
     }

@@ -9,10 +9,10 @@ use anyhow::Context as _;
 use bench::{median, option, peer, timed, trials};
 use domain::{ModelKind, Preset};
 use eval::EvaluationInput;
-use models::{Control, Engine, TrainOptions};
+use models::{Control, Engine, TrainOptions, TrainingData};
 
 fn main() -> anyhow::Result<()> {
-    models::limit_threads();
+    models::limit_threads()?;
     let model = option("model", "ae".to_owned())?;
     let kind = ModelKind::from_name(&model).context("--model ae|beta-vae|beta-vsc")?;
     let peer_name = match kind {
@@ -22,15 +22,16 @@ fn main() -> anyhow::Result<()> {
         ModelKind::Pca => anyhow::bail!("the peer has no PCA: --model ae|beta-vae|beta-vsc"),
     };
     let epochs: u32 = option("epochs", 200)?;
-    let rounds: usize = option("rounds", 1)?;
-    let slots = std::thread::available_parallelism()?.get() as u64;
+    let rounds = bench::rounds(1)?;
+    let slots = bench::slots()?;
     let data = bench::pbmc3k()?;
     let config = trials::config(kind, Preset::Report, epochs);
     let (mut ours, mut theirs) = (vec![], vec![]);
     for _ in 0..rounds {
         let (_, wall) = timed(|| whole_trials(&config, &data, slots))?;
         ours.push(wall.as_secs_f64() / slots as f64);
-        let text = peer::finish(peer::start("bench/peers/whole_trial.py", &[peer_name, "0", &epochs.to_string()])?)?;
+        let text =
+            peer::finish(peer::start("bench/peers/whole_trial.py", &[peer_name, "0", &epochs.to_string()])?)?;
         theirs.push(peer::number_before(&text[text.find("whole trial").unwrap_or(0)..], " s")?);
     }
     let (ours, theirs) = (median(&ours), median(&theirs));
@@ -39,26 +40,21 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// `slots` trials from the first epoch to the last score, on one matrix in memory.
 fn whole_trials(config: &domain::Config, data: &cells::Dataset, slots: u64) -> anyhow::Result<()> {
     let options = TrainOptions { engine: Engine::Sparse, isa: None };
     let labels = data.labels().map(|labels| (labels.of_cell.as_slice(), labels.classes.len()));
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..slots)
-            .map(|seed| {
-                let options = &options;
-                scope.spawn(move || -> anyhow::Result<()> {
-                    let trained = models::train(config, seed, data.matrix(), options, &mut |_| Control::Continue)?;
-                    eval::evaluate(&EvaluationInput {
-                        codes: &trained.latent,
-                        n_cells: data.n_cells(),
-                        dim: trained.latent_dim,
-                        labels,
-                        spec: &config.evaluation,
-                    })?;
-                    Ok(())
-                })
-            })
-            .collect();
-        threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| anyhow::anyhow!("a trial panicked"))?)
-    })
+    let training_data = TrainingData::new(data.matrix())?;
+    trials::at_once(slots, |seed| {
+        let trained = models::train_on(config, seed, &training_data, &options, &mut |_| Control::Continue)?;
+        eval::evaluate(&EvaluationInput {
+            codes: &trained.latent,
+            n_cells: data.n_cells(),
+            dim: trained.latent_dim,
+            labels,
+            spec: &config.evaluation,
+        })?;
+        Ok(())
+    })?;
+    Ok(())
 }
