@@ -87,7 +87,8 @@ impl Batch {
     pub(crate) fn new(max_batch: usize, position_of: &[u32], dense: usize, bucket_bits: u32) -> Self {
         let genes = position_of.len();
         let slot = |&position: &u32| {
-            let bucket = (position as usize).checked_sub(dense).map_or(0, |listed| 1 + (listed >> bucket_bits));
+            let bucket =
+                (position as usize).checked_sub(dense).map_or(0, |listed| 1 + (listed >> bucket_bits));
             Slot { bucket: bucket as u32, position }
         };
         let lists = |lines: usize| Lists { start: vec![0; lines + 1], ..Lists::default() };

@@ -16,7 +16,7 @@ use crate::state::{GeneLayersInit, GeneLayersState};
 use crate::weights::{Weights, gather};
 
 /// Genes whose gradients, weights and moments are worked on together: they fit in the first two levels of cache.
-const BLOCK: usize = 64;
+pub(crate) const BLOCK: usize = 64;
 
 /// Weights that a product with the batch goes through before the next ones: half a second level of cache.
 const BUCKET_BYTES: usize = 1 << 20;
@@ -103,8 +103,10 @@ impl<'a> GeneLayers<'a> {
         };
         // Whole blocks, so that a block is in the table or in the lists.
         let dense = matrix.dense() / BLOCK * BLOCK;
-        let row_bytes = size_of::<f32>() * if init.last < max_batch { shape.stride } else { shape.first_padded };
-        let batch = Batch::new(max_batch, matrix.position_of(), dense, (BUCKET_BYTES / row_bytes).max(16).ilog2());
+        let row_bytes =
+            size_of::<f32>() * if init.last < max_batch { shape.stride } else { shape.first_padded };
+        let batch =
+            Batch::new(max_batch, matrix.position_of(), dense, (BUCKET_BYTES / row_bytes).max(16).ilog2());
         let mut layers =
             Self { matrix, isa, max_batch, weights, batch, decoder, scratch, products_fresh: false };
         layers.weights_changed();

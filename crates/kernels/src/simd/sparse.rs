@@ -42,7 +42,8 @@ pub(crate) fn sparse_product(isa: Isa, product: SparseProduct<'_>, out: &mut [f3
 unsafe fn kernel<L: Lanes>(product: SparseProduct<'_>, out: &mut [f32], out_stride: usize) {
     let out = out.as_mut_ptr();
     let add = product.add;
-    let share = product.ahead.len().div_ceil((product.lines.1 - product.lines.0).max(1)).next_multiple_of(PAD);
+    let share =
+        product.ahead.len().div_ceil((product.lines.1 - product.lines.0).max(1)).next_multiple_of(PAD);
     let mut ahead = product.ahead.chunks(share.max(PAD));
     for line in product.lines.0..product.lines.1 {
         let entries = product.lists.line(line);
