@@ -6,9 +6,14 @@
 #![forbid(unsafe_code)]
 
 pub mod artifacts;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod datasets;
+pub mod error;
 pub mod leaderboard;
+#[cfg(feature = "local-workers")]
+pub mod local_workers;
 pub mod report;
 pub mod rpc;
 pub mod runtime;

@@ -52,7 +52,8 @@ fn config_json(row: &ConfigRow) -> Value {
     })
 }
 
-/// One object a trial, its metrics as plain numbers.
+/// One object a trial, its metrics as plain numbers. Where it ran is left out: two runs of a sweep compare equal, times
+/// and memory aside.
 #[must_use]
 pub fn trials_json(board: &Leaderboard, data: &SweepData) -> Vec<Value> {
     board.trials.iter().map(|row| trial_json(row, data)).collect()
@@ -60,8 +61,9 @@ pub fn trials_json(board: &Leaderboard, data: &SweepData) -> Vec<Value> {
 
 fn trial_json(row: &TrialRow, data: &SweepData) -> Value {
     let record = &data.trials[row.position];
-    let outcome = record.outcome.as_ref();
-    let metrics: Map<String, Value> = outcome
+    let metrics: Map<String, Value> = record
+        .outcome
+        .as_ref()
         .map(|outcome| outcome.metrics.as_slice())
         .unwrap_or_default()
         .iter()
@@ -80,8 +82,6 @@ fn trial_json(row: &TrialRow, data: &SweepData) -> Value {
         "state": record.state,
         "attempts": record.attempts,
         "metrics": metrics,
-        "environment": outcome.map(|outcome| &outcome.environment),
-        "failures": record.failures,
     })
 }
 

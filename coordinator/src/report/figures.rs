@@ -260,7 +260,7 @@ pub(super) fn score_heat_map(board: &Leaderboard) -> Option<Figure> {
         }));
     }
     let heading = |words: &str, x: f64| {
-        json!({"text": words, "x": x, "y": 1.0, "yshift": 32, "yanchor": "bottom", "xref": "paper", "yref": "paper", "showarrow": false, "font": {"size": 14}})
+        json!({"text": words, "x": x, "y": 1.0, "yshift": 32, "yanchor": "bottom", "xanchor": "center", "xref": "paper", "yref": "paper", "showarrow": false, "font": {"size": 14}})
     };
     let layout = json!({
         "xaxis": {"domain": [0.0, 0.485], "side": "top", "showgrid": false, "tickangle": 0},

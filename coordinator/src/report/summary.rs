@@ -40,6 +40,14 @@ pub(super) fn json(data: &SweepData, board: &Leaderboard, chosen: &[Chosen<'_>])
         .iter()
         .map(|one| json!({"config_id": one.row.config_id, "trial": one.record.trial.id, "seed": one.record.trial.seed}))
         .collect();
+    let histories: Vec<Value> = data
+        .trials
+        .iter()
+        .map(|record| {
+            let environment = record.outcome.as_ref().map(|outcome| &outcome.environment);
+            json!({"trial": record.trial.id, "environment": environment, "failures": record.failures})
+        })
+        .collect();
     let tree = json!({
         "schema": 1,
         "sweep": board.sweep,
@@ -49,6 +57,7 @@ pub(super) fn json(data: &SweepData, board: &Leaderboard, chosen: &[Chosen<'_>])
         "folded": data.sweep.folded,
         "rows": rows_json(board),
         "trials": trials_json(board, data),
+        "histories": histories,
         "drawn": drawn,
         "notes": caveats(data, board),
     });

@@ -1,0 +1,190 @@
+//! The command line: what a person may say. Data goes to stdout, talk to stderr.
+//!
+//! One file a command; `station` keeps coordinator and services together while they run, `screen` shows progress,
+//! `intake` turns a grid file into a sweep, `record` reads what was recorded. Must not live here: decisions about
+//! trials, how numbers are computed, exit codes (they are [`crate::error`]'s).
+
+mod intake;
+mod leaderboard;
+mod plan;
+mod record;
+mod report;
+mod screen;
+mod serve;
+mod signals;
+mod station;
+mod status;
+mod submit;
+mod sweep;
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::{CliError, EXIT_USAGE, Ending};
+
+/// The environment variable that turns on the log on stderr: `debug`, `coordinator=trace`, …; by default warnings only.
+const LOG_ENV: &str = "LATENTSWEEP_LOG";
+
+/// Runs hyperparameter sweeps of autoencoders on single-cell counts and compares them over seeds.
+#[derive(Debug, Parser)]
+#[command(
+    name = "coordinator",
+    version,
+    after_help = "Exit codes: 0 ok, 1 some trials failed, 2 usage, 3 cannot reach the coordinator, 4 not allowed, \
+                  5 not found, 75 drained, 78 bad config, 130 interrupted."
+)]
+struct Cli {
+    /// Folder of the database, the caches and the reports
+    #[arg(long, global = true, value_name = "DIR", default_value = ".latentsweep", env = "LATENTSWEEP_STATE")]
+    state: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a grid file on this machine: coordinator, workers, leaderboard and report in one command
+    Sweep(sweep::Args),
+    /// Say what a grid file asks for, without running it
+    Plan(plan::Args),
+    /// Hand out trials to workers on this and other machines
+    Serve(serve::Args),
+    /// Give a grid file to a coordinator that serves
+    Submit(submit::Args),
+    /// Say where the sweeps stand
+    Status(status::Args),
+    /// Show configs ranked over their seeds
+    Leaderboard(leaderboard::Args),
+    /// Write the report: HTML, Markdown, CSV and JSON
+    Report(report::Args),
+    /// Be a worker; `sweep` starts itself again so
+    #[cfg(feature = "local-workers")]
+    #[command(name = crate::local_workers::SUBCOMMAND, hide = true)]
+    LocalWorker {
+        /// The worker's own arguments
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+/// The program `coordinator` with these arguments, the first being its name.
+pub fn main_from_args<I, T>(args: I) -> ExitCode
+where
+    I: IntoIterator<Item = T>,
+    T: Into<OsString> + Clone,
+{
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too. A closed terminal cannot be helped.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { 0 });
+        }
+    };
+    #[cfg(feature = "local-workers")]
+    if let Command::LocalWorker { args } = cli.command {
+        // Before any other thread: the worker sets the sizes of thread pools.
+        return worker::main_from_args(std::iter::once(OsString::from("worker")).chain(args));
+    }
+    start_log();
+    match run(cli) {
+        Ok(ending) => ExitCode::from(ending.code()),
+        Err(error) => {
+            let colour = console::colors_enabled_stderr() && std::io::stderr().is_terminal();
+            say(&error.render(colour));
+            ExitCode::from(error.code())
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<Ending, CliError> {
+    let state = cli.state;
+    match cli.command {
+        Command::Plan(args) => block_on(plan::run(&state, &args)),
+        Command::Sweep(args) => block_on(sweep::run(&state, args)),
+        Command::Serve(args) => block_on(serve::run(&state, args)),
+        Command::Submit(args) => block_on(submit::run(args)),
+        Command::Status(args) => block_on(status::run(&state, args)),
+        Command::Leaderboard(args) => block_on(leaderboard::run(&state, args)),
+        Command::Report(args) => block_on(report::run(&state, args)),
+        #[cfg(feature = "local-workers")]
+        Command::LocalWorker { .. } => unreachable!("it was run before the log was started"),
+    }
+}
+
+fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+    // Two threads: the coordinator shares its machine with the workers, and one must stay free for heartbeats while
+    // the other reads data.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|source| CliError::Process { action: "start threads", source })?;
+    runtime.block_on(work)
+}
+
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env(LOG_ENV);
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    // A process that embeds the coordinator may have a log already; then that one is used.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+/// One line of talk. A closed stderr cannot be told anything.
+fn say(words: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{words}");
+}
+
+/// Data for stdout. A reader that has closed the pipe (`| head`) has what it wanted.
+fn put(data: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(data.as_bytes()).and_then(|()| out.flush());
+}
+
+/// How tables are drawn on this stdout.
+fn table_options() -> crate::leaderboard::TableOptions {
+    let stdout = console::Term::stdout();
+    let width = stdout.size_checked().map_or(120, |(_, columns)| usize::from(columns).max(60));
+    crate::leaderboard::TableOptions { width, colour: stdout.is_term() && console::colors_enabled() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::{CommandFactory, Parser};
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn documented_commands_are_understood() {
+        for line in [
+            "coordinator sweep grid.toml",
+            "coordinator sweep grid.toml --workers 2 --slots 1 --state s --bind 127.0.0.1:0 --quiet",
+            "coordinator plan grid.toml",
+            "coordinator serve a.toml b.toml --bind 127.0.0.1:7733 --until-done --lease-ttl 2s --heartbeat 500ms",
+            "coordinator submit grid.toml --coordinator http://127.0.0.1:7733",
+            "coordinator status",
+            "coordinator leaderboard x --format json --per-trial --metric sse_per_cell --top 3 --filter model=ae",
+            "coordinator report --out dir",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
+        }
+        for line in [
+            "coordinator",
+            "coordinator swep",
+            "coordinator sweep",
+            "coordinator serve --bind 0.0.0.0:7733",
+            "coordinator sweep grid.toml --workers 0",
+            "coordinator leaderboard --metric accuracy",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+}

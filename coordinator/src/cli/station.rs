@@ -1,0 +1,78 @@
+//! Coordinator and services as they run in this process: started in order, stopped in reverse.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sweep_engine::{Mode, Settings};
+
+use super::intake::GridIntake;
+use super::screen::Names;
+use crate::artifacts::ArtifactStore;
+use crate::datasets::DatasetStore;
+use crate::error::CliError;
+use crate::rpc::RpcServer;
+use crate::runtime::{Coordinator, CoordinatorHandle, ProgressSnapshot};
+use crate::store::{SqliteStore, StateDir, Store};
+
+/// A state folder held by this process, with the core that writes its record.
+pub(super) struct Station {
+    state: PathBuf,
+    /// The core.
+    pub(super) handle: CoordinatorHandle,
+    /// What trials are called.
+    pub(super) names: Names,
+    server: Option<RpcServer>,
+}
+
+impl Station {
+    /// Takes the folder's lock. Nothing is recorded yet.
+    pub(super) fn lock(state: &Path) -> Result<StateDir, CliError> {
+        // A folder may be shared by several hosts.
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "this host".to_owned());
+        let holder = format!("coordinator, pid {} on {}", std::process::id(), host.trim());
+        Ok(StateDir::lock(state, &holder)?)
+    }
+
+    /// Opens the record and starts the core.
+    pub(super) async fn start(folder: StateDir, settings: Settings) -> Result<Self, CliError> {
+        let state = folder.path().to_owned();
+        // The store keeps the lock: nobody else opens the folder before it is closed.
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder).await?);
+        let handle = Coordinator::start(settings, store).await?;
+        Ok(Self { state, handle, names: Names::default(), server: None })
+    }
+
+    /// Starts listening; returns the address.
+    pub(super) async fn listen(&mut self, bind: SocketAddr) -> Result<SocketAddr, CliError> {
+        let (artifacts, datasets) = (ArtifactStore::of_state_dir(&self.state), DatasetStore::of_state_dir(&self.state));
+        let intake = Arc::new(GridIntake { datasets: datasets.folder().to_owned(), names: self.names.clone() });
+        let server = RpcServer::start(bind, self.handle.clone(), artifacts, datasets, intake).await?;
+        let address = server.address();
+        self.server = Some(server);
+        Ok(address)
+    }
+
+    /// The folder for what workers of this host share.
+    pub(super) fn worker_cache(&self) -> PathBuf {
+        self.state.join("cache")
+    }
+
+    /// What goes on now.
+    pub(super) fn now(&self) -> ProgressSnapshot {
+        self.handle.progress().borrow().clone()
+    }
+
+    /// Stops listening, writes everything out, and lets go of the folder.
+    pub(super) async fn stop(self) {
+        if let Some(server) = self.server {
+            server.shutdown().await;
+        }
+        self.handle.shutdown().await;
+    }
+}
+
+/// The settings of a coordinator with these times.
+pub(super) const fn settings(mode: Mode, heartbeat_ms: u64, lease_ttl_ms: u64) -> Settings {
+    Settings { heartbeat_ms, lease_ttl_ms, mode }
+}
