@@ -81,17 +81,17 @@ fn at_most(reference: u64) -> LibraryBenchmarkConfig {
 }
 
 #[library_benchmark]
-#[bench::gram_avx2(args = (128, Isa::Avx2), setup = scene, config = at_most(1))]
-#[bench::gram_portable(args = (128, Isa::Portable), setup = scene, config = at_most(1))]
+#[bench::gram_avx2(args = (128, Isa::Avx2), setup = scene, config = at_most(462_924))]
+#[bench::gram_portable(args = (128, Isa::Portable), setup = scene, config = at_most(462_924))]
 fn load_batch(mut scene: Scene) -> Scene {
     scene.layers.load_batch(&scene.rows);
     scene
 }
 
 #[library_benchmark]
-#[bench::gram_avx2(args = (128, Isa::Avx2), setup = reloaded, config = at_most(1))]
-#[bench::gram_portable(args = (128, Isa::Portable), setup = reloaded, config = at_most(1))]
-#[bench::residual_avx2(args = (800, Isa::Avx2), setup = reloaded, config = at_most(1))]
+#[bench::gram_avx2(args = (128, Isa::Avx2), setup = reloaded, config = at_most(770_047))]
+#[bench::gram_portable(args = (128, Isa::Portable), setup = reloaded, config = at_most(2_283_017))]
+#[bench::residual_avx2(args = (800, Isa::Avx2), setup = reloaded, config = at_most(3_386_354))]
 fn encode(mut scene: Scene) -> Scene {
     scene.layers.encode(&mut scene.first);
     scene
@@ -112,18 +112,18 @@ fn encoded(width: usize, isa: Isa) -> Scene {
 }
 
 #[library_benchmark]
-#[bench::gram_avx2(args = (128, Isa::Avx2), setup = encoded, config = at_most(1))]
-#[bench::gram_portable(args = (128, Isa::Portable), setup = encoded, config = at_most(1))]
-#[bench::residual_avx2(args = (800, Isa::Avx2), setup = encoded, config = at_most(1))]
+#[bench::gram_avx2(args = (128, Isa::Avx2), setup = encoded, config = at_most(2_280_894))]
+#[bench::gram_portable(args = (128, Isa::Portable), setup = encoded, config = at_most(5_352_459))]
+#[bench::residual_avx2(args = (800, Isa::Avx2), setup = encoded, config = at_most(33_013_585))]
 fn decode(mut scene: Scene) -> Scene {
     let _ = std::hint::black_box(scene.layers.decode(&scene.hidden, &mut scene.grad_hidden));
     scene
 }
 
 #[library_benchmark]
-#[bench::gram_avx2(args = (128, Isa::Avx2), setup = scene, config = at_most(1))]
-#[bench::gram_portable(args = (128, Isa::Portable), setup = scene, config = at_most(1))]
-#[bench::residual_avx2(args = (800, Isa::Avx2), setup = scene, config = at_most(1))]
+#[bench::gram_avx2(args = (128, Isa::Avx2), setup = scene, config = at_most(6_911_002))]
+#[bench::gram_portable(args = (128, Isa::Portable), setup = scene, config = at_most(21_981_812))]
+#[bench::residual_avx2(args = (800, Isa::Avx2), setup = scene, config = at_most(39_609_488))]
 fn step(mut scene: Scene) -> Scene {
     let adam = Adam { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8 };
     scene.layers.step(&scene.hidden, &scene.first, &adam, 1);
