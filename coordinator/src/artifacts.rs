@@ -107,7 +107,8 @@ impl ArtifactStore {
         let folder = target.parent().unwrap_or(&self.root).to_owned();
         let at_folder = |source| ArtifactError::Io { path: folder.clone(), source };
         tokio::fs::create_dir_all(&folder).await.map_err(at_folder)?;
-        let (file, temporary) = NamedTempFile::with_prefix_in(".incoming-", &folder).map_err(at_folder)?.into_parts();
+        let (file, temporary) =
+            NamedTempFile::with_prefix_in(".incoming-", &folder).map_err(at_folder)?.into_parts();
         Ok(Incoming {
             announced: hash,
             total,
@@ -146,7 +147,10 @@ impl Incoming {
         }
         self.received = received;
         self.hasher.update(chunk);
-        self.file.write_all(chunk).await.map_err(|source| ArtifactError::Io { path: self.temporary.to_path_buf(), source })
+        self.file
+            .write_all(chunk)
+            .await
+            .map_err(|source| ArtifactError::Io { path: self.temporary.to_path_buf(), source })
     }
 
     /// Checks length and hash, then puts the file in place; it is on disk when this returns.

@@ -159,7 +159,9 @@ pub enum Rejection {
         trial: TrialId,
     },
     /// Another attempt took the trial over, or the nonce is not the lease's.
-    #[error("attempt {attempt} of trial {trial} does not hold its lease (the last attempt is {last}): drop it")]
+    #[error(
+        "attempt {attempt} of trial {trial} does not hold its lease (the last attempt is {last}): drop it"
+    )]
     Superseded {
         /// The trial.
         trial: TrialId,

@@ -41,7 +41,9 @@ fn leased_means_live_lease(state: &State) -> Vec<String> {
         let has_deadline = state.volatile.deadlines.contains_key(trial);
         let has_holder = entry.holder().is_some();
         if is_leased != has_deadline || is_leased != has_holder {
-            broken.push(format!("trial {trial}: leased {is_leased}, deadline {has_deadline}, holder {has_holder}"));
+            broken.push(format!(
+                "trial {trial}: leased {is_leased}, deadline {has_deadline}, holder {has_holder}"
+            ));
         }
     }
     broken
@@ -86,7 +88,11 @@ fn members_are_known(state: &State) -> Vec<String> {
 /// The log alone gives the same record as the live path.
 fn replay_equals_live(state: &State, log: &[Event]) -> Vec<String> {
     let replayed: Record = State::replay(*state.settings(), log, 0).record().clone();
-    if replayed == *state.record() { Vec::new() } else { vec!["replay differs from the live record".to_owned()] }
+    if replayed == *state.record() {
+        Vec::new()
+    } else {
+        vec!["replay differs from the live record".to_owned()]
+    }
 }
 
 /// A trial with an outcome never changes again.

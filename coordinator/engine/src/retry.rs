@@ -22,9 +22,17 @@ pub fn state_after(entry: &TrialEntry, kind: FailureKind, worker: &str) -> Trial
         let is_new_worker = !entry.lost_by.contains(worker);
         let workers = entry.lost_by.len() + usize::from(is_new_worker);
         let is_deadly = failures >= kind.limit() && workers >= POISONED_AFTER_WORKERS;
-        return if is_deadly || failures >= MAX_LOST_ATTEMPTS { TrialState::Poisoned } else { TrialState::Pending };
+        return if is_deadly || failures >= MAX_LOST_ATTEMPTS {
+            TrialState::Poisoned
+        } else {
+            TrialState::Pending
+        };
     }
-    if kind.counts_as_attempt() && failures >= kind.limit() { TrialState::Failed } else { TrialState::Pending }
+    if kind.counts_as_attempt() && failures >= kind.limit() {
+        TrialState::Failed
+    } else {
+        TrialState::Pending
+    }
 }
 
 /// How long a trial rests after one more failure of this kind: 1 s, doubling with every failure up to 60 s. Nothing

@@ -43,9 +43,9 @@ fn of_rejection(rejection: &Rejection) -> Status {
 pub(super) fn of_artifact(error: &ArtifactError) -> Status {
     let words = error.to_string();
     match error {
-        ArtifactError::TooLarge { .. } | ArtifactError::WrongLength { .. } | ArtifactError::WrongHash { .. } => {
-            Status::invalid_argument(words)
-        }
+        ArtifactError::TooLarge { .. }
+        | ArtifactError::WrongLength { .. }
+        | ArtifactError::WrongHash { .. } => Status::invalid_argument(words),
         ArtifactError::Absent { .. } => Status::not_found(words),
         ArtifactError::Io { .. } => Status::unavailable(words),
     }

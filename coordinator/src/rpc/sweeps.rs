@@ -28,7 +28,8 @@ impl SweepService for SweepApi {
             file_name: message.file_name,
             base_dir: PathBuf::from(message.base_dir),
         };
-        let prepared = self.intake.prepare(grid).await.map_err(|error| Status::invalid_argument(error.message))?;
+        let prepared =
+            self.intake.prepare(grid).await.map_err(|error| Status::invalid_argument(error.message))?;
         let sweep = prepared.record.name.to_string();
         let submitted = self.handle.submit_sweep(prepared.record, prepared.trials).await;
         let receipt = submitted.map_err(|error| of_runtime(&error))?;

@@ -5,7 +5,9 @@ use std::time::Duration;
 use domain::Fingerprint;
 use domain::ids::SessionId;
 use futures::stream::{BoxStream, StreamExt, try_unfold};
-use sweep_engine::{Directive, Input, LeaseGrant, LeaseKey, MAX_GRANTS_PER_CALL, MAX_SLOTS, Reply, RunningTrial, WorkerInfo};
+use sweep_engine::{
+    Directive, Input, LeaseGrant, LeaseKey, MAX_GRANTS_PER_CALL, MAX_SLOTS, Reply, RunningTrial, WorkerInfo,
+};
 use sweep_proto::v1::worker_service_server::WorkerService;
 use sweep_proto::{CHUNK_BYTES, PROTOCOL, convert, v1};
 use tokio::fs::File;
@@ -50,11 +52,13 @@ impl WorkerService for WorkerApi {
         let worker = worker_of(request.into_inner())?;
         let session = fresh_session().map_err(|error| Status::unavailable(error.to_string()))?;
         match self.ask(Input::Register { worker, session }).await? {
-            Reply::Registered { session, heartbeat_ms, lease_ttl_ms } => Ok(Response::new(v1::RegisterResponse {
-                session: session.as_bytes().to_vec().into(),
-                heartbeat_ms,
-                lease_ttl_ms,
-            })),
+            Reply::Registered { session, heartbeat_ms, lease_ttl_ms } => {
+                Ok(Response::new(v1::RegisterResponse {
+                    session: session.as_bytes().to_vec().into(),
+                    heartbeat_ms,
+                    lease_ttl_ms,
+                }))
+            }
             other => Err(unexpected(&other)),
         }
     }
@@ -85,7 +89,9 @@ impl WorkerService for WorkerApi {
         let message = request.into_inner();
         let session = session_of(&message.session)?;
         if message.running.len() > MAX_SLOTS as usize {
-            return Err(Status::invalid_argument(format!("a worker runs at most {MAX_SLOTS} trials at once")));
+            return Err(Status::invalid_argument(format!(
+                "a worker runs at most {MAX_SLOTS} trials at once"
+            )));
         }
         let running: Result<Vec<_>, _> = message.running.into_iter().map(running_of).collect();
         match self.ask(Input::Heartbeat { session, running: running? }).await? {
@@ -111,7 +117,10 @@ impl WorkerService for WorkerApi {
         for artifact in &outcome.artifacts {
             if !self.artifacts.contains(artifact).await {
                 // Retryable: the worker sends the artifact, then the outcome, again.
-                return Err(Status::unavailable(format!("artifact {} has not been received whole: send it first", artifact.hash)));
+                return Err(Status::unavailable(format!(
+                    "artifact {} has not been received whole: send it first",
+                    artifact.hash
+                )));
             }
         }
         self.ask(Input::ReportOutcome { session, key, outcome: Box::new(outcome) }).await?;
@@ -156,7 +165,8 @@ impl WorkerService for WorkerApi {
         };
         self.check_session(&first.session).await?;
         let hash = convert::artifact_hash(&first.hash).map_err(|error| of_wire(&error))?;
-        let mut incoming = self.artifacts.receive(hash, first.total).await.map_err(|error| of_artifact(&error))?;
+        let mut incoming =
+            self.artifacts.receive(hash, first.total).await.map_err(|error| of_artifact(&error))?;
         let mut message = Some(first);
         while let Some(part) = message {
             incoming.write(&part.chunk).await.map_err(|error| of_artifact(&error))?;
@@ -195,7 +205,10 @@ fn worker_of(message: v1::RegisterRequest) -> Result<WorkerInfo, Status> {
     }
     for text in [&message.worker, &message.host, &message.version, &message.device, &message.isa] {
         if text.len() > convert::MAX_NAME_BYTES {
-            return Err(Status::invalid_argument(format!("a name has at most {} bytes", convert::MAX_NAME_BYTES)));
+            return Err(Status::invalid_argument(format!(
+                "a name has at most {} bytes",
+                convert::MAX_NAME_BYTES
+            )));
         }
     }
     Ok(WorkerInfo {

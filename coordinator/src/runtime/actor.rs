@@ -21,7 +21,10 @@ const TICKS_PER_TTL: u64 = 40;
 const TICK_MIN_MS: u64 = 10;
 const TICK_MAX_MS: u64 = 200;
 
-pub(super) async fn start(settings: Settings, store: Arc<dyn Store>) -> Result<CoordinatorHandle, StoreError> {
+pub(super) async fn start(
+    settings: Settings,
+    store: Arc<dyn Store>,
+) -> Result<CoordinatorHandle, StoreError> {
     let clock = MonotonicClock::start();
     let events = store.replay().await?;
     let state = State::replay(settings, &events, clock.now_ms());

@@ -51,7 +51,11 @@ impl CoordinatorHandle {
     ///
     /// # Errors
     /// When it is refused or the record cannot be written.
-    pub async fn submit_sweep(&self, record: SweepRecord, trials: Vec<Trial>) -> Result<SubmitReceipt, RuntimeError> {
+    pub async fn submit_sweep(
+        &self,
+        record: SweepRecord,
+        trials: Vec<Trial>,
+    ) -> Result<SubmitReceipt, RuntimeError> {
         let about = serde_json::to_string(&record).map_err(|error| {
             RuntimeError::Store(Arc::new(StoreError::Unstorable { problem: error.to_string() }))
         })?;

@@ -124,7 +124,8 @@ impl Recent {
                         trial: *trial,
                         state: *state,
                         sse_per_cell: outcome.and_then(|known| known.metric(MetricName::SsePerCell)),
-                        latent_kmeans_ari: outcome.and_then(|known| known.metric(MetricName::LatentKmeansAri)),
+                        latent_kmeans_ari: outcome
+                            .and_then(|known| known.metric(MetricName::LatentKmeansAri)),
                         number: self.ended_count,
                     };
                     push_bounded(&mut self.ended, ended);
@@ -161,24 +162,32 @@ fn push_bounded<T>(list: &mut VecDeque<T>, item: T) {
     list.push_back(item);
 }
 
-pub(super) fn snapshot(state: &State, recent: &Recent, now_ms: u64, store_problem: Option<String>) -> ProgressSnapshot {
+pub(super) fn snapshot(
+    state: &State,
+    recent: &Recent,
+    now_ms: u64,
+    store_problem: Option<String>,
+) -> ProgressSnapshot {
     let sweeps = state.record().sweeps.iter().map(|sweep| SweepProgress {
         name: sweep.name.clone(),
         counts: state.counts(sweep),
         is_active: state.is_active(sweep),
     });
-    let running: Vec<RunningTrialStatus> = state.leases().map(|(entry, worker)| {
-        let progress = state.progress(&entry.trial.id);
-        RunningTrialStatus {
-            trial: entry.trial.id,
-            attempt: entry.attempts,
-            worker: worker.to_owned(),
-            epoch: progress.map_or(0, |known| known.epoch),
-            epochs: progress.map_or(0, |known| known.epochs),
-            loss_per_cell: progress.and_then(|known| known.loss_per_cell),
-            phase: progress.map_or_else(String::new, |known| known.phase.clone()),
-        }
-    }).collect();
+    let running: Vec<RunningTrialStatus> = state
+        .leases()
+        .map(|(entry, worker)| {
+            let progress = state.progress(&entry.trial.id);
+            RunningTrialStatus {
+                trial: entry.trial.id,
+                attempt: entry.attempts,
+                worker: worker.to_owned(),
+                epoch: progress.map_or(0, |known| known.epoch),
+                epochs: progress.map_or(0, |known| known.epochs),
+                loss_per_cell: progress.and_then(|known| known.loss_per_cell),
+                phase: progress.map_or_else(String::new, |known| known.phase.clone()),
+            }
+        })
+        .collect();
     let mut held: BTreeMap<&str, u32> = BTreeMap::new();
     for trial in &running {
         *held.entry(&trial.worker).or_insert(0) += 1;

@@ -97,15 +97,17 @@ impl Tables {
                 row.state = TrialState::Leased;
                 row.attempts = *attempt;
             }),
-            Event::AttemptFailed { trial, attempt, kind, message, worker, next } => self.change(trial, |row| {
-                row.state = *next;
-                row.failures.push(AttemptFailure {
-                    attempt: *attempt,
-                    kind: *kind,
-                    message: message.clone(),
-                    worker: worker.clone(),
-                });
-            }),
+            Event::AttemptFailed { trial, attempt, kind, message, worker, next } => {
+                self.change(trial, |row| {
+                    row.state = *next;
+                    row.failures.push(AttemptFailure {
+                        attempt: *attempt,
+                        kind: *kind,
+                        message: message.clone(),
+                        worker: worker.clone(),
+                    });
+                })
+            }
             Event::OutcomeAccepted { trial, outcome, .. } => self.change(trial, |row| {
                 row.state = match outcome.status {
                     OutcomeStatus::Done => TrialState::Done,

@@ -46,7 +46,9 @@ pub enum StoreError {
         problem: String,
     },
     /// Written by a later release.
-    #[error("the record was written by a later release (event version {found}, this one reads up to {known})")]
+    #[error(
+        "the record was written by a later release (event version {found}, this one reads up to {known})"
+    )]
     TooNew {
         /// Its version.
         found: i64,

@@ -118,7 +118,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let first = StateDir::lock(folder.path(), "coordinator, pid 7 on a").unwrap();
         let refused = StateDir::lock(folder.path(), "coordinator, pid 8 on a").unwrap_err();
-        assert!(matches!(&refused, StateDirError::InUse { holder, .. } if holder == "coordinator, pid 7 on a"));
+        assert!(
+            matches!(&refused, StateDirError::InUse { holder, .. } if holder == "coordinator, pid 7 on a")
+        );
         drop(first);
         assert!(StateDir::lock(folder.path(), "coordinator, pid 8 on a").is_ok());
     }

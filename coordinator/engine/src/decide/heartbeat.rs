@@ -9,7 +9,12 @@ use crate::input::RunningTrial;
 use crate::state::State;
 use crate::volatile::{Progress, Touch};
 
-pub(super) fn heartbeat(state: &State, now_ms: u64, session: SessionId, running: Vec<RunningTrial>) -> Decision {
+pub(super) fn heartbeat(
+    state: &State,
+    now_ms: u64,
+    session: SessionId,
+    running: Vec<RunningTrial>,
+) -> Decision {
     if let Err(rejection) = known_session(state, &session) {
         return Decision::answer(Err(rejection));
     }

@@ -19,7 +19,13 @@ const IDLE_RETRY_MAX_MS: u64 = 10_000;
 /// Share of each registered worker: with many idle ones, all of them together ask 125 times a second.
 const IDLE_RETRY_PER_WORKER_MS: u64 = 8;
 
-pub(super) fn lease(state: &State, now_ms: u64, session: SessionId, want: u32, nonces: &[LeaseNonce]) -> Decision {
+pub(super) fn lease(
+    state: &State,
+    now_ms: u64,
+    session: SessionId,
+    want: u32,
+    nonces: &[LeaseNonce],
+) -> Decision {
     let worker = match known_session(state, &session) {
         Ok(known) => &known.worker,
         Err(rejection) => return Decision::answer(Err(rejection)),

@@ -29,16 +29,17 @@ pub fn decide(state: &State, now_ms: u64, input: Input) -> Decision {
         },
         Input::LeaseTrials { session, want, nonces } => lease::lease(state, now_ms, session, want, &nonces),
         Input::Heartbeat { session, running } => heartbeat::heartbeat(state, now_ms, session, running),
-        Input::ReportOutcome { session, key, outcome } => report::outcome(state, now_ms, session, key, outcome),
+        Input::ReportOutcome { session, key, outcome } => {
+            report::outcome(state, now_ms, session, key, outcome)
+        }
         Input::ReportFailure { session, key, kind, message } => {
             report::failure(state, now_ms, session, key, kind, &message)
         }
         Input::Leave { session } => register::leave(state, now_ms, session),
         Input::WorkerGone { worker } => register::worker_gone(state, now_ms, &worker),
-        Input::Drain => Decision {
-            touches: vec![Touch::DrainBegun],
-            ..Decision::answer(Ok(Reply::Acknowledged))
-        },
+        Input::Drain => {
+            Decision { touches: vec![Touch::DrainBegun], ..Decision::answer(Ok(Reply::Acknowledged)) }
+        }
         Input::Tick => expire::tick(state, now_ms),
     }
 }

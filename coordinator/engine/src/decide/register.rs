@@ -35,7 +35,8 @@ fn check(state: &State, now_ms: u64, worker: &WorkerInfo) -> Result<(), Rejectio
     if worker.slots == 0 || worker.slots > MAX_SLOTS {
         return Err(Rejection::BadRegistration { problem: "a worker has 1 to 1024 slots" });
     }
-    let namesake = state.sessions().map(|(_, session)| session).find(|session| session.worker.name == worker.name);
+    let namesake =
+        state.sessions().map(|(_, session)| session).find(|session| session.worker.name == worker.name);
     if let Some(other) = namesake {
         let is_same_process = other.worker.pid == worker.pid && other.worker.host == worker.host;
         let is_live = now_ms.saturating_sub(other.heard_ms) <= state.settings().lease_ttl_ms;

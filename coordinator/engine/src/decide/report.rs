@@ -35,7 +35,12 @@ pub(super) fn outcome(
                 OutcomeStatus::Diverged => TrialState::Diverged,
             };
             decision.effects.push(Effect::TrialEnded { trial: key.trial, state: ended });
-            decision.events.push(Event::OutcomeAccepted { trial: key.trial, attempt: key.attempt, worker, outcome });
+            decision.events.push(Event::OutcomeAccepted {
+                trial: key.trial,
+                attempt: key.attempt,
+                worker,
+                outcome,
+            });
         }
         // The reply to the first report was lost.
         TrialState::Done | TrialState::Diverged => {}

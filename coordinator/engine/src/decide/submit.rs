@@ -12,7 +12,10 @@ use crate::volatile::Touch;
 
 pub(super) fn submit(state: &State, sweep: SweepName, about: String, trials: Vec<Trial>) -> Decision {
     if trials.is_empty() || trials.len() > MAX_TRIALS_PER_SWEEP {
-        return Decision::answer(Err(Rejection::BadSweepSize { limit: MAX_TRIALS_PER_SWEEP, found: trials.len() }));
+        return Decision::answer(Err(Rejection::BadSweepSize {
+            limit: MAX_TRIALS_PER_SWEEP,
+            found: trials.len(),
+        }));
     }
     let mut seen = BTreeSet::new();
     let unique: Vec<Trial> = trials.into_iter().filter(|trial| seen.insert(trial.id)).collect();

@@ -5,8 +5,8 @@ use domain::ids::{Fingerprint, LeaseNonce, SessionId};
 use domain::outcome::{Diagnostics, Environment};
 use domain::{Outcome, OutcomeStatus, SweepName, Trial, TrialId, TrialState};
 use sweep_engine::{
-    Decision, Event, Input, LeaseKey, Mode, Rejection, Reply, RunningTrial, Settings, State, WorkerInfo, decide,
-    invariants,
+    Decision, Event, Input, LeaseKey, Mode, Rejection, Reply, RunningTrial, Settings, State, WorkerInfo,
+    decide, invariants,
 };
 
 pub(crate) const TTL_MS: u64 = 30_000;
@@ -92,7 +92,11 @@ impl Scene {
     }
 
     /// Leases, and whether all is finished.
-    pub(crate) fn lease_reply(&mut self, session: SessionId, want: u32) -> Result<(Vec<LeaseKey>, bool), Rejection> {
+    pub(crate) fn lease_reply(
+        &mut self,
+        session: SessionId,
+        want: u32,
+    ) -> Result<(Vec<LeaseKey>, bool), Rejection> {
         let nonces = (0..want.min(8)).map(|_| LeaseNonce::of(&self.draw().to_le_bytes())).collect();
         match self.step(Input::LeaseTrials { session, want, nonces }).reply? {
             Reply::Leases { leases, finished, .. } => {

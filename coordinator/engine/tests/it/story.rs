@@ -60,7 +60,10 @@ fn heartbeats_keep_a_lease_and_silence_ends_it() {
     let key = scene.lease(worker, 1)[0];
     for _ in 0..5 {
         scene.pass(TTL_MS - 1);
-        assert_eq!(scene.heartbeat(worker, &[key]), Ok(Reply::Heartbeat { directives: vec![], drain: false }));
+        assert_eq!(
+            scene.heartbeat(worker, &[key]),
+            Ok(Reply::Heartbeat { directives: vec![], drain: false })
+        );
     }
     scene.pass(TTL_MS + 1);
     assert_eq!(scene.state_of(key.trial), TrialState::Pending);
@@ -102,7 +105,9 @@ fn a_wrong_nonce_changes_nothing() {
 fn three_lost_workers_poison_a_trial() {
     let mut scene = Scene::new(Mode::UntilDone);
     scene.submit("s", [1]);
-    for (name, expected) in [("a", TrialState::Pending), ("b", TrialState::Pending), ("c", TrialState::Poisoned)] {
+    for (name, expected) in
+        [("a", TrialState::Pending), ("b", TrialState::Pending), ("c", TrialState::Poisoned)]
+    {
         scene.pass(60_000);
         let worker = scene.register(name, 1);
         assert_eq!(scene.lease(worker, 1).len(), 1);
@@ -237,7 +242,8 @@ fn hostile_registrations_are_refused() {
         device: String::new(),
         isa: String::new(),
     };
-    for bad in [worker("", 1, 1), worker(&"x".repeat(257), 1, 1), worker("w", 0, 1), worker("w", u32::MAX, 1)] {
+    for bad in [worker("", 1, 1), worker(&"x".repeat(257), 1, 1), worker("w", 0, 1), worker("w", u32::MAX, 1)]
+    {
         let reply = scene.step(Input::Register { worker: bad, session }).reply;
         assert!(matches!(reply, Err(Rejection::BadRegistration { .. })), "{reply:?}");
     }

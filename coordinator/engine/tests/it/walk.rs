@@ -60,7 +60,8 @@ fn walk(scene: &mut Scene, steps: &[Step]) {
             }
             Step::Register { worker } => sessions[worker] = Some(scene.register(WORKERS[worker], 2)),
             Step::Lease { worker, want } => {
-                let leased = scene.lease_reply(session(worker), want).map(|(leased, _)| leased).unwrap_or_default();
+                let leased =
+                    scene.lease_reply(session(worker), want).map(|(leased, _)| leased).unwrap_or_default();
                 keys.extend(leased.into_iter().filter(|key| !keys.contains(key)).collect::<Vec<_>>());
             }
             Step::Heartbeat { worker, keys: count } => {

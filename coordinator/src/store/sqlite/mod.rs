@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use domain::SweepName;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection, SqlSafeStr};
 use sweep_engine::Event;
@@ -90,7 +91,10 @@ impl Store for SqliteStore {
         let rows = write::encode(events)?;
         let mut writer = self.writer.lock().await;
         let Some(connection) = writer.as_mut() else {
-            return Err(StoreError::Unavailable { path: self.path.clone(), problem: "not open for writing".to_owned() });
+            return Err(StoreError::Unavailable {
+                path: self.path.clone(),
+                problem: "not open for writing".to_owned(),
+            });
         };
         write::append(connection, at_ms, events, &rows).await.map_err(|error| classify(&self.path, &error))
     }
@@ -127,7 +131,8 @@ fn reader_pool(options: SqliteConnectOptions) -> SqlitePool {
 
 fn migrations() -> Migrator {
     let record = include_str!("../../../migrations/sqlite/0001_record.sql");
-    let first = Migration::new(1, Cow::Borrowed("record"), MigrationType::Simple, record.into_sql_str(), false);
+    let first =
+        Migration::new(1, Cow::Borrowed("record"), MigrationType::Simple, record.into_sql_str(), false);
     Migrator::with_migrations(vec![first])
 }
 

@@ -70,7 +70,8 @@ fn event_of(row: &SqliteRow) -> Result<Event, ReadError> {
 }
 
 pub(super) async fn list_sweeps(readers: &SqlitePool) -> Result<Vec<SweepRecord>, ReadError> {
-    let rows = query("SELECT ordinal, created_ms, about FROM sweeps ORDER BY ordinal").fetch_all(readers).await?;
+    let rows =
+        query("SELECT ordinal, created_ms, about FROM sweeps ORDER BY ordinal").fetch_all(readers).await?;
     rows.iter().map(sweep_of).collect()
 }
 
@@ -82,7 +83,10 @@ fn sweep_of(row: &SqliteRow) -> Result<SweepRecord, ReadError> {
     Ok(record)
 }
 
-pub(super) async fn load_sweep(readers: &SqlitePool, name: &SweepName) -> Result<Option<SweepData>, ReadError> {
+pub(super) async fn load_sweep(
+    readers: &SqlitePool,
+    name: &SweepName,
+) -> Result<Option<SweepData>, ReadError> {
     let mut transaction = readers.begin().await?;
     let sweep = query("SELECT ordinal, created_ms, about FROM sweeps WHERE name = ?")
         .bind(name.as_str())
@@ -109,7 +113,8 @@ pub(super) async fn load_sweep(readers: &SqlitePool, name: &SweepName) -> Result
         trials.push(TrialRecord {
             ordinal: u64::try_from(ordinal).map_err(|error| unreadable(seq, error))?,
             trial: trial_of(row)?,
-            state: TrialState::from_name(state).ok_or_else(|| unreadable(seq, format!("no trial state {state:?}")))?,
+            state: TrialState::from_name(state)
+                .ok_or_else(|| unreadable(seq, format!("no trial state {state:?}")))?,
             attempts: row.try_get("attempts")?,
             outcome: outcomes.remove(&id),
             failures: failures.remove(&id).unwrap_or_default(),
@@ -121,7 +126,9 @@ pub(super) async fn load_sweep(readers: &SqlitePool, name: &SweepName) -> Result
 fn trial_of(row: &SqliteRow) -> Result<Trial, ReadError> {
     match event_of(row)? {
         Event::TrialAdded { trial } => Ok(trial),
-        other => Err(unreadable(row.try_get("seq")?, format!("a trial expected, {} found", other.kind())).into()),
+        other => {
+            Err(unreadable(row.try_get("seq")?, format!("a trial expected, {} found", other.kind())).into())
+        }
     }
 }
 
@@ -168,7 +175,8 @@ async fn failures_of(
         let seq: i64 = row.try_get("seq")?;
         let failure = AttemptFailure {
             attempt: row.try_get("attempt")?,
-            kind: FailureKind::from_name(kind).ok_or_else(|| unreadable(seq, format!("no failure kind {kind:?}")))?,
+            kind: FailureKind::from_name(kind)
+                .ok_or_else(|| unreadable(seq, format!("no failure kind {kind:?}")))?,
             message: row.try_get("message")?,
             worker: row.try_get("worker")?,
         };

@@ -22,13 +22,14 @@ pub(super) async fn append(
     // Dropped without commit, the transaction is rolled back.
     let mut transaction = connection.begin().await?;
     for (event, json) in events.iter().zip(rows) {
-        let seq: i64 = query_scalar("INSERT INTO events (at_ms, version, kind, json) VALUES (?, ?, ?, ?) RETURNING seq")
-            .bind(at_ms)
-            .bind(EVENT_VERSION)
-            .bind(event.kind())
-            .bind(json)
-            .fetch_one(&mut *transaction)
-            .await?;
+        let seq: i64 =
+            query_scalar("INSERT INTO events (at_ms, version, kind, json) VALUES (?, ?, ?, ?) RETURNING seq")
+                .bind(at_ms)
+                .bind(EVENT_VERSION)
+                .bind(event.kind())
+                .bind(json)
+                .fetch_one(&mut *transaction)
+                .await?;
         derive(&mut transaction, at_ms, seq, event).await?;
     }
     transaction.commit().await
