@@ -110,11 +110,11 @@ impl Actor {
             effects.extend(decision.effects);
             waiting.extend(answer.map(|sender| (sender, decision.reply)));
         }
-        if !events.is_empty() {
-            if let Err(error) = self.store.append(wall_ms(), &events).await {
-                self.fail(error, waiting);
-                return;
-            }
+        if !events.is_empty()
+            && let Err(error) = self.store.append(wall_ms(), &events).await
+        {
+            self.fail(error, waiting);
+            return;
         }
         self.recent.note(&events, &effects);
         effects.iter().for_each(log_effect);

@@ -1,5 +1,6 @@
 //! The coordinator's core from outside: one conformance suite over both stores, and the whole ring over loopback with
 //! a real gRPC client.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod fixture;
 mod ring;

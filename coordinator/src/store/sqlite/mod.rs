@@ -113,10 +113,10 @@ impl Store for SqliteStore {
 
     async fn close(&self) {
         self.readers.close().await;
-        if let Some(connection) = self.writer.lock().await.take() {
-            if let Err(error) = connection.close().await {
-                tracing::warn!(%error, "the database did not close cleanly; nothing is lost, it is recovered at the next start");
-            }
+        if let Some(connection) = self.writer.lock().await.take()
+            && let Err(error) = connection.close().await
+        {
+            tracing::warn!(%error, "the database did not close cleanly; the next start recovers it, nothing is lost");
         }
     }
 }
