@@ -34,7 +34,7 @@ pub(super) async fn run(state: &Path, args: &Args) -> Result<Ending, CliError> {
 
 fn words(name: &str, data: &str, plan: &Plan, known: Option<&SweepData>) -> String {
     let mut out = format!(
-        "{name}: {} = {} × {}, on {}\n",
+        "{name}: {} ({} over {}), on {}\n",
         text::count(plan.trials.len(), "trial"),
         text::count(plan.configs.len(), "config"),
         text::count(plan.seeds.len(), "seed"),

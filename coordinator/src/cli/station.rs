@@ -12,7 +12,7 @@ use crate::artifacts::ArtifactStore;
 use crate::datasets::DatasetStore;
 use crate::error::CliError;
 use crate::rpc::RpcServer;
-use crate::runtime::{Coordinator, CoordinatorHandle, ProgressSnapshot};
+use crate::runtime::{Coordinator, CoordinatorHandle};
 use crate::store::{SqliteStore, StateDir, Store};
 
 /// A state folder held by this process, with the core that writes its record.
@@ -54,12 +54,14 @@ impl Station {
     }
 
     /// The folder for what workers of this host share.
+    #[cfg(feature = "local-workers")]
     pub(super) fn worker_cache(&self) -> PathBuf {
         self.state.join("cache")
     }
 
     /// What goes on now.
-    pub(super) fn now(&self) -> ProgressSnapshot {
+    #[cfg(feature = "local-workers")]
+    pub(super) fn now(&self) -> crate::runtime::ProgressSnapshot {
         self.handle.progress().borrow().clone()
     }
 

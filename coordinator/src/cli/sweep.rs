@@ -97,6 +97,7 @@ pub(super) async fn conclude(
 }
 
 /// How the running of trials ended.
+#[cfg_attr(not(feature = "local-workers"), expect(dead_code, reason = "without local workers nothing runs"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Run {
     /// Every trial has ended.

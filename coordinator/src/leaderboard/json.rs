@@ -6,7 +6,7 @@ use super::{ConfigRow, Leaderboard, TrialRow};
 use crate::store::records::SweepData;
 
 /// Version of the JSON that others read.
-pub const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 1;
 
 /// `{"schema":1,"sweep":…,"ranked_by":…,"rows":[…]}`, a row a config, or a row a trial with `per_trial`.
 #[must_use]
