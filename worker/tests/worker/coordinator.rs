@@ -20,41 +20,41 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 /// What it remembers and how it is to behave.
 #[derive(Default)]
-pub struct Memory {
-    pub registrations: Vec<v1::RegisterRequest>,
+pub(crate) struct Memory {
+    pub(crate) registrations: Vec<v1::RegisterRequest>,
     /// Names of the workers by session.
-    pub sessions: BTreeMap<Vec<u8>, String>,
+    pub(crate) sessions: BTreeMap<Vec<u8>, String>,
     sessions_made: u8,
     /// Waiting to be leased.
-    pub pending: VecDeque<v1::Lease>,
+    pub(crate) pending: VecDeque<v1::Lease>,
     /// Leased and not ended, each with its worker's name.
-    pub live: Vec<(String, v1::Lease)>,
+    pub(crate) live: Vec<(String, v1::Lease)>,
     /// Most leases that were live at once.
-    pub most_live: usize,
-    pub outcomes: Vec<(LeaseKey, Outcome)>,
-    pub failures: Vec<v1::ReportFailureRequest>,
-    pub artifacts: BTreeMap<Vec<u8>, Vec<u8>>,
-    pub heartbeats: Vec<v1::HeartbeatRequest>,
+    pub(crate) most_live: usize,
+    pub(crate) outcomes: Vec<(LeaseKey, Outcome)>,
+    pub(crate) failures: Vec<v1::ReportFailureRequest>,
+    pub(crate) artifacts: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(crate) heartbeats: Vec<v1::HeartbeatRequest>,
     /// Names of calls in their order.
-    pub calls: Vec<&'static str>,
+    pub(crate) calls: Vec<&'static str>,
     /// By trial and attempt.
-    pub directives: BTreeMap<(TrialId, u32), v1::Directive>,
-    pub drain: bool,
+    pub(crate) directives: BTreeMap<(TrialId, u32), v1::Directive>,
+    pub(crate) drain: bool,
     /// Never says that it is finished.
-    pub serves_for_ever: bool,
+    pub(crate) serves_for_ever: bool,
     /// Takes so many outcomes without the answer arriving.
-    pub outcome_replies_to_lose: u32,
+    pub(crate) outcome_replies_to_lose: u32,
     /// Answers every outcome with this.
-    pub outcome_refusal: Option<Status>,
-    pub register_refusal: Option<Status>,
-    pub datasets: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(crate) outcome_refusal: Option<Status>,
+    pub(crate) register_refusal: Option<Status>,
+    pub(crate) datasets: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Offsets that fetches began at.
-    pub fetches: Vec<u64>,
+    pub(crate) fetches: Vec<u64>,
     /// So many fetches get bytes with an error in them.
-    pub fetches_to_spoil: u32,
+    pub(crate) fetches_to_spoil: u32,
     /// The next fetch ends after so many bytes.
-    pub cut_next_fetch_at: Option<usize>,
-    pub left: u32,
+    pub(crate) cut_next_fetch_at: Option<usize>,
+    pub(crate) left: u32,
 }
 
 impl Memory {
@@ -62,7 +62,7 @@ impl Memory {
         self.sessions.get(session).cloned().ok_or_else(|| Status::unauthenticated("unknown session"))
     }
 
-    pub fn key_of(lease: &v1::Lease) -> LeaseKey {
+    pub(crate) fn key_of(lease: &v1::Lease) -> LeaseKey {
         let key = v1::LeaseKey {
             trial_id: lease.trial_id.clone(),
             attempt: lease.attempt,
@@ -75,17 +75,17 @@ impl Memory {
         self.live.retain(|(_, lease)| Self::key_of(lease) != key);
     }
 
-    pub fn outcomes_of(&self, trial: TrialId) -> Vec<&Outcome> {
+    pub(crate) fn outcomes_of(&self, trial: TrialId) -> Vec<&Outcome> {
         self.outcomes.iter().filter(|(key, _)| key.trial == trial).map(|(_, outcome)| outcome).collect()
     }
 }
 
 #[derive(Clone, Default)]
-pub struct Shared(Arc<(Mutex<Memory>, Condvar)>);
+pub(crate) struct Shared(Arc<(Mutex<Memory>, Condvar)>);
 
 impl Shared {
     /// Looks at or changes the memory.
-    pub fn with<T>(&self, act: impl FnOnce(&mut Memory) -> T) -> T {
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Memory) -> T) -> T {
         let result = act(&mut self.0.0.lock().unwrap());
         self.0.1.notify_all();
         result
@@ -93,7 +93,7 @@ impl Shared {
 
     /// Waits until `is_it` holds.
     #[track_caller]
-    pub fn wait_until(&self, what: &str, is_it: impl Fn(&Memory) -> bool) {
+    pub(crate) fn wait_until(&self, what: &str, is_it: impl Fn(&Memory) -> bool) {
         let memory = self.0.0.lock().unwrap();
         let (memory, waited) =
             self.0.1.wait_timeout_while(memory, DEADLINE, |memory| !is_it(memory)).unwrap();
@@ -102,26 +102,26 @@ impl Shared {
 }
 
 /// The process, as far as there is one.
-pub struct Coordinator {
-    pub shared: Shared,
+pub(crate) struct Coordinator {
+    pub(crate) shared: Shared,
     address: SocketAddr,
     runtime: Option<Runtime>,
 }
 
 impl Coordinator {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let mut coordinator =
             Self { shared: Shared::default(), address: SocketAddr::from(([127, 0, 0, 1], 0)), runtime: None };
         coordinator.start_again();
         coordinator
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Serves at the same address as before.
-    pub fn start_again(&mut self) {
+    pub(crate) fn start_again(&mut self) {
         self.shared.with(|memory| memory.sessions.clear());
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -134,7 +134,7 @@ impl Coordinator {
     }
 
     /// Cuts every connection and stops listening.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_timeout(DEADLINE);
         }

@@ -10,27 +10,27 @@ use worker::runner::{Finished, GoOn, Hardware, RunEnd, TrialRunner};
 use worker::{Phase, Progress};
 
 /// A trial of this seed panics.
-pub const PANICS: u64 = 1_000;
+pub(crate) const PANICS: u64 = 1_000;
 /// Trials from this seed on train until they are told to stop or the gate is opened.
-pub const HOLDS: u64 = 2_000;
+pub(crate) const HOLDS: u64 = 2_000;
 
 #[derive(Default)]
-pub struct FakeTrainer {
+pub(crate) struct FakeTrainer {
     gate: Mutex<bool>,
     changed: Condvar,
     /// Trials in the order in which they began.
-    pub begun: Mutex<Vec<TrialId>>,
+    pub(crate) begun: Mutex<Vec<TrialId>>,
     /// Fingerprints of opened files.
-    pub opened: Mutex<Vec<Fingerprint>>,
+    pub(crate) opened: Mutex<Vec<Fingerprint>>,
 }
 
 impl FakeTrainer {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self::default())
     }
 
     /// Lets the held trials end.
-    pub fn open_gate(&self) {
+    pub(crate) fn open_gate(&self) {
         *self.gate.lock().unwrap() = true;
         self.changed.notify_all();
     }
@@ -52,12 +52,12 @@ impl FakeTrainer {
 }
 
 /// The metric of a trial: its sum of two tenths has bits that a careless text form loses.
-pub fn value_of(seed: u64) -> f64 {
+pub(crate) fn value_of(seed: u64) -> f64 {
     (0.1 + 0.2) * (seed + 1) as f64
 }
 
 /// The artifact of a trial: more than one chunk.
-pub fn artifact_of(seed: u64) -> Vec<u8> {
+pub(crate) fn artifact_of(seed: u64) -> Vec<u8> {
     (0..sweep_proto::CHUNK_BYTES + 7).map(|position| (position as u64 * 31 + seed) as u8).collect()
 }
 

@@ -18,15 +18,15 @@ use worker::{Pace, WorkerOptions, session};
 
 use crate::coordinator::{Coordinator, Shared};
 
-pub struct World {
-    pub coordinator: Coordinator,
-    pub cache: TempDir,
-    pub data: Vec<u8>,
+pub(crate) struct World {
+    pub(crate) coordinator: Coordinator,
+    pub(crate) cache: TempDir,
+    pub(crate) data: Vec<u8>,
 }
 
 impl World {
     /// A world with one data set in it.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let data: Vec<u8> = (0..200u8).collect();
         let world = Self { coordinator: Coordinator::start(), cache: tempfile::tempdir().unwrap(), data };
         let fingerprint = world.fingerprint().as_bytes().to_vec();
@@ -34,16 +34,16 @@ impl World {
         world
     }
 
-    pub fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Shared {
         &self.coordinator.shared
     }
 
-    pub fn fingerprint(&self) -> Fingerprint {
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(&self.data)
     }
 
     /// A trial with this seed; what it trains is of no interest to the fake trainer.
-    pub fn trial(&self, seed: u64) -> Trial {
+    pub(crate) fn trial(&self, seed: u64) -> Trial {
         let model = ModelSpec::Pca(PcaSpec { latent_dim: 2 });
         Trial::new(
             Config { model, train: None, evaluation: EvaluationSpec::default() },
@@ -53,14 +53,14 @@ impl World {
     }
 
     /// Puts trials up for lease.
-    pub fn offer(&self, seeds: impl IntoIterator<Item = u64>) -> Vec<Trial> {
+    pub(crate) fn offer(&self, seeds: impl IntoIterator<Item = u64>) -> Vec<Trial> {
         let trials: Vec<Trial> = seeds.into_iter().map(|seed| self.trial(seed)).collect();
         let leases: Vec<v1::Lease> = trials.iter().map(|trial| lease_of(trial, 1)).collect();
         self.shared().with(|memory| memory.pending.extend(leases));
         trials
     }
 
-    pub fn options(&self, slots: usize) -> WorkerOptions {
+    pub(crate) fn options(&self, slots: usize) -> WorkerOptions {
         WorkerOptions {
             coordinator: CoordinatorUrl::parse(&self.coordinator.url()).unwrap(),
             slots: NonZeroUsize::new(slots).unwrap(),
@@ -74,21 +74,21 @@ impl World {
         }
     }
 
-    pub fn start<R: TrialRunner>(&self, slots: usize, trainer: &Arc<R>) -> RunningWorker {
+    pub(crate) fn start<R: TrialRunner>(&self, slots: usize, trainer: &Arc<R>) -> RunningWorker {
         RunningWorker::start(self.options(slots), trainer)
     }
 
-    pub fn dataset_file(&self) -> PathBuf {
+    pub(crate) fn dataset_file(&self) -> PathBuf {
         self.cache.path().join("datasets").join(format!("{}.lsds", self.fingerprint()))
     }
 
-    pub fn spool_files(&self, ending: &str) -> Vec<PathBuf> {
+    pub(crate) fn spool_files(&self, ending: &str) -> Vec<PathBuf> {
         files_in(&self.cache.path().join("spool"), ending)
     }
 }
 
 /// Waits until there are files of this ending in the spool.
-pub fn wait_for_files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+pub(crate) fn wait_for_files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     for _ in 0..6_000 {
         let files = files_in(&folder.join("spool"), ending);
         if !files.is_empty() {
@@ -105,7 +105,7 @@ fn files_in(folder: &Path, ending: &str) -> Vec<PathBuf> {
     paths.filter(|path| path.extension().is_some_and(|found| found == ending)).collect()
 }
 
-pub fn lease_of(trial: &Trial, attempt: u32) -> v1::Lease {
+pub(crate) fn lease_of(trial: &Trial, attempt: u32) -> v1::Lease {
     let nonce = Fingerprint::of(format!("{} {attempt}", trial.id).as_bytes());
     v1::Lease {
         trial_id: trial.id.as_bytes().to_vec().into(),
@@ -118,13 +118,13 @@ pub fn lease_of(trial: &Trial, attempt: u32) -> v1::Lease {
     }
 }
 
-pub struct RunningWorker {
-    pub orders: Arc<OrderBoard>,
+pub(crate) struct RunningWorker {
+    pub(crate) orders: Arc<OrderBoard>,
     thread: JoinHandle<Ending>,
 }
 
 impl RunningWorker {
-    pub fn start<R: TrialRunner>(options: WorkerOptions, trainer: &Arc<R>) -> Self {
+    pub(crate) fn start<R: TrialRunner>(options: WorkerOptions, trainer: &Arc<R>) -> Self {
         let orders = Arc::new(OrderBoard::default());
         let (board, trainer) = (Arc::clone(&orders), Arc::clone(trainer));
         let thread = std::thread::spawn(move || session::run(&options, trainer, &board));
@@ -132,7 +132,7 @@ impl RunningWorker {
     }
 
     /// Waits for its end.
-    pub fn ending(self) -> Ending {
+    pub(crate) fn ending(self) -> Ending {
         self.thread.join().unwrap()
     }
 }
