@@ -26,7 +26,7 @@ const ARTIFACT_LIMIT: Duration = Duration::from_secs(300);
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
     /// With numbers.
-    Outcome(SpooledOutcome),
+    Outcome(Box<SpooledOutcome>),
     /// Without.
     Failure {
         /// Typed cause.

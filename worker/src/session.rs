@@ -338,7 +338,7 @@ impl Worker {
         let handle = self.running.insert(lease.key);
         match lease.trial {
             Ok(trial) => {
-                if let Err(job) = self.pool.give(Job { trial, handle }) {
+                if let Err(job) = self.pool.give(Job { trial: Box::new(trial), handle }) {
                     // No thread is idle although a slot is free: the lease is named again at the next question.
                     self.running.remove(job.handle.key);
                 }
@@ -376,7 +376,7 @@ impl Worker {
             outcome: Some(outcome_to_wire(&outcome)),
             artifacts,
         };
-        self.deliver(handle, Content::Outcome(content), words);
+        self.deliver(handle, Content::Outcome(Box::new(content)), words);
     }
 
     /// The trial knows with what it was trained, the worker knows where.
@@ -454,7 +454,8 @@ impl Worker {
                         continue;
                     }
                 };
-                let parcel = Parcel { key, content: Content::Outcome(content), spooled: Some(path) };
+                let parcel =
+                    Parcel { key, content: Content::Outcome(Box::new(content)), spooled: Some(path) };
                 let what = format!("result of trial {} from the spool", key.trial.short());
                 match outbox.deliver(client.clone(), parcel, None).await {
                     Delivery::Accepted => screen.say(&format!("{what}: handed over")),

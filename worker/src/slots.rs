@@ -24,7 +24,7 @@ const STACK_BYTES: usize = 64 << 20;
 
 /// One trial to run.
 pub(crate) struct Job {
-    pub(crate) trial: Trial,
+    pub(crate) trial: Box<Trial>,
     pub(crate) handle: TrialHandle,
 }
 
