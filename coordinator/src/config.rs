@@ -11,11 +11,11 @@ pub fn parse_bind(text: &str) -> Result<SocketAddr, String> {
     let address = match text.parse::<SocketAddr>() {
         Ok(address) => address,
         // "localhost:7733"
-        Err(_) => text
-            .to_socket_addrs()
-            .ok()
-            .and_then(|mut addresses| addresses.next())
-            .ok_or_else(|| "expected ADDRESS:PORT, for instance 127.0.0.1:7733; port 0 takes a free one".to_owned())?,
+        Err(_) => {
+            text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next()).ok_or_else(|| {
+                "expected ADDRESS:PORT, for instance 127.0.0.1:7733; port 0 takes a free one".to_owned()
+            })?
+        }
     };
     if address.ip().is_loopback() {
         return Ok(address);
@@ -63,7 +63,8 @@ pub fn parse_time_ms(text: &str) -> Result<u64, String> {
 /// When it is no such URL.
 pub fn parse_url(text: &str) -> Result<String, String> {
     let url = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    let authority = url.strip_prefix("http://").ok_or("expected http://HOST:PORT; other schemes are not spoken")?;
+    let authority =
+        url.strip_prefix("http://").ok_or("expected http://HOST:PORT; other schemes are not spoken")?;
     let authority = authority.trim_end_matches('/');
     let has_port = authority
         .rsplit_once(':')

@@ -146,10 +146,12 @@ impl CliError {
     /// What a person can do next, where the message does not say it.
     fn next_step(&self) -> Option<String> {
         match self {
-            Self::GridFile { .. } => Some("give the path of a grid file, for instance examples/quickstart.toml".to_owned()),
-            Self::Store(StoreError::Absent { .. }) => {
-                Some("run `coordinator sweep GRID.toml` first, or name another folder with --state DIR".to_owned())
+            Self::GridFile { .. } => {
+                Some("give the path of a grid file, for instance examples/quickstart.toml".to_owned())
             }
+            Self::Store(StoreError::Absent { .. }) => Some(
+                "run `coordinator sweep GRID.toml` first, or name another folder with --state DIR".to_owned(),
+            ),
             Self::Unreachable { .. } => {
                 Some("start one with `coordinator serve`, or correct --coordinator".to_owned())
             }
@@ -189,7 +191,8 @@ mod tests {
 
     #[test]
     fn exit_codes_are_the_documented_ones() {
-        let endings = [Ending::Ok, Ending::SomeFailed, Ending::Drained, Ending::Interrupted].map(Ending::code);
+        let endings =
+            [Ending::Ok, Ending::SomeFailed, Ending::Drained, Ending::Interrupted].map(Ending::code);
         assert_eq!(endings, [0, 1, 75, 130]);
         let gone = || std::io::Error::from(std::io::ErrorKind::NotFound);
         assert_eq!(CliError::GridFile { path: "x".into(), source: gone() }.code(), 5);

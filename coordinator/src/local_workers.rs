@@ -143,7 +143,8 @@ impl Keeper {
             let pid = process.child.id();
             let status = self.watch(&mut process.child).await;
             let last_words = process.said.await.unwrap_or_default();
-            let status = status.map_err(|error| format!("cannot watch local worker {}: {error}", self.number))?;
+            let status =
+                status.map_err(|error| format!("cannot watch local worker {}: {error}", self.number))?;
             let name = pid.and_then(|pid| self.registered_name(pid));
             if let Some(name) = &name
                 && let Err(error) = self.handle.worker_gone(name).await
@@ -172,7 +173,8 @@ impl Keeper {
     }
 
     fn launch(&self) -> Result<Process, String> {
-        let program = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
+        let program =
+            std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
         let mut child = Command::new(program)
             .args(self.arguments())
             .stdin(Stdio::null())
@@ -203,7 +205,11 @@ impl Keeper {
             format!("--exit-with-parent={}", std::process::id()),
             "--cache".to_owned(),
         ];
-        texts.into_iter().map(OsString::from).chain(std::iter::once(self.plan.cache.clone().into_os_string())).collect()
+        texts
+            .into_iter()
+            .map(OsString::from)
+            .chain(std::iter::once(self.plan.cache.clone().into_os_string()))
+            .collect()
     }
 
     /// Waits for the process's end and passes orders on meanwhile.
@@ -234,7 +240,9 @@ impl Keeper {
         let prefix = format!("local-{}", self.number);
         let progress = self.handle.progress();
         let now = progress.borrow();
-        let is_it = |worker: &&crate::runtime::WorkerStatus| worker.info.pid == pid && worker.info.name.starts_with(&prefix);
+        let is_it = |worker: &&crate::runtime::WorkerStatus| {
+            worker.info.pid == pid && worker.info.name.starts_with(&prefix)
+        };
         now.workers.iter().find(is_it).map(|worker| worker.info.name.clone())
     }
 

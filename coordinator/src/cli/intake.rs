@@ -27,9 +27,8 @@ pub(super) fn read_grid(path: &Path) -> Result<ReadGrid, CliError> {
     let bytes = std::fs::read(path).map_err(failed)?;
     let text = String::from_utf8(bytes)
         .map_err(|_| CliError::Grid(format!("{}: the file is not UTF-8 text", path.display())))?;
-    let file = grid::parse(&text).map_err(|mistake| {
-        CliError::Grid(mistake.render(&text, &path.display().to_string()))
-    })?;
+    let file = grid::parse(&text)
+        .map_err(|mistake| CliError::Grid(mistake.render(&text, &path.display().to_string())))?;
     Ok(ReadGrid { text, file })
 }
 
@@ -77,7 +76,10 @@ pub(super) async fn prepare_aside(grid: ReadGrid, datasets: PathBuf) -> Result<P
     let base_dir = std::env::current_dir()
         .map_err(|source| CliError::Process { action: "find the working directory", source })?;
     let work = tokio::task::spawn_blocking(move || prepare(&grid, &base_dir, &datasets));
-    work.await.map_err(|error| CliError::Process { action: "read the data", source: std::io::Error::other(error) })?
+    work.await.map_err(|error| CliError::Process {
+        action: "read the data",
+        source: std::io::Error::other(error),
+    })?
 }
 
 /// Prepares what is submitted over the wire.

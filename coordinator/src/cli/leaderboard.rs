@@ -7,8 +7,8 @@ use domain::{MetricName, SweepName};
 use super::{put, record, table_options};
 use crate::error::{CliError, Ending};
 use crate::leaderboard::{
-    Filter, LeaderboardOptions, build, json, rows_csv, rows_markdown, rows_table, trials_csv, trials_markdown,
-    trials_table,
+    Filter, LeaderboardOptions, build, json, rows_csv, rows_markdown, rows_table, trials_csv,
+    trials_markdown, trials_table,
 };
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]

@@ -26,7 +26,8 @@ use clap::{Parser, Subcommand};
 
 use crate::error::{CliError, EXIT_USAGE, Ending};
 
-/// The environment variable that turns on the log on stderr: `debug`, `coordinator=trace`, …; by default warnings only.
+/// The environment variable that turns on the log on stderr: `debug`, `coordinator=trace`, …; by default errors only, since what a
+/// person should know of trials and workers is on the screen anyway.
 const LOG_ENV: &str = "LATENTSWEEP_LOG";
 
 /// Runs hyperparameter sweeps of autoencoders on single-cell counts and compares them over seeds.
@@ -39,7 +40,13 @@ const LOG_ENV: &str = "LATENTSWEEP_LOG";
 )]
 struct Cli {
     /// Folder of the database, the caches and the reports
-    #[arg(long, global = true, value_name = "DIR", default_value = ".latentsweep", env = "LATENTSWEEP_STATE")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = ".latentsweep",
+        env = "LATENTSWEEP_STATE"
+    )]
     state: PathBuf,
     #[command(subcommand)]
     command: Command,
@@ -129,9 +136,10 @@ fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, Cli
 
 fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env(LOG_ENV);
-    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
     // A process that embeds the coordinator may have a log already; then that one is used.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let _ = log.with_ansi(std::io::stderr().is_terminal() && console::colors_enabled_stderr()).try_init();
 }
 
 /// One line of talk. A closed stderr cannot be told anything.

@@ -35,7 +35,11 @@ pub(super) async fn load_from(
     };
     let not_found = || {
         let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        CliError::NotFound(format!("no sweep {name:?} is recorded in {}; there are: {known}", state.display(), name = name.as_str()))
+        CliError::NotFound(format!(
+            "no sweep {name:?} is recorded in {}; there are: {known}",
+            state.display(),
+            name = name.as_str()
+        ))
     };
     store.load_sweep(name).await?.ok_or_else(not_found)
 }
@@ -57,16 +61,22 @@ pub(super) fn report_folder(state: &Path, data: &SweepData) -> PathBuf {
 }
 
 /// Makes the report of `data` and writes it into `folder`; returns the path of its HTML.
-pub(super) async fn write_report(state: &Path, data: SweepData, folder: PathBuf) -> Result<PathBuf, CliError> {
+pub(super) async fn write_report(
+    state: &Path,
+    data: SweepData,
+    folder: PathBuf,
+) -> Result<PathBuf, CliError> {
     let (artifacts, datasets) = (ArtifactStore::of_state_dir(state), DatasetStore::of_state_dir(state));
     let runtime = tokio::runtime::Handle::current();
     let work = tokio::task::spawn_blocking(move || {
         let classes = cell_classes(&datasets, &data);
         let embedding = |artifact: &ArtifactRef| {
-            let bytes = runtime.block_on(artifacts.read(&artifact.hash)).map_err(|error| error.to_string())?;
+            let bytes =
+                runtime.block_on(artifacts.read(&artifact.hash)).map_err(|error| error.to_string())?;
             Embedding::decode(&bytes).map_err(|error| error.to_string())
         };
-        let report = render(&ReportInput { data: &data, cell_classes: classes.as_deref(), embedding: &embedding })?;
+        let report =
+            render(&ReportInput { data: &data, cell_classes: classes.as_deref(), embedding: &embedding })?;
         report.write(&folder)
     });
     let written = work.await.map_err(|error| CliError::Process {

@@ -126,16 +126,22 @@ impl Follower {
             self.screen.say(&format!("{kind:9} {name}, attempt {}: {why}", failed.attempt));
         }
         self.seen_failed = now.failed_attempts.last().map_or(self.seen_failed, |last| last.number);
-        for ended in now.ended.iter().filter(|ended| ended.number > seen_ended) {
+        let fresh: Vec<&EndedTrial> = now.ended.iter().filter(|ended| ended.number > seen_ended).collect();
+        for (index, ended) in fresh.iter().enumerate() {
             self.note_best(ended);
             if self.bars.is_none() || ended.state != TrialState::Done {
-                self.screen.say(&self.ended_line(ended, &counts));
+                let after_it = (fresh.len() - 1 - index) as u64;
+                let place = ended_of(&counts).saturating_sub(after_it);
+                self.screen.say(&self.ended_line(ended, place, total_of(&counts)));
             }
         }
         self.seen_ended = now.ended.last().map_or(self.seen_ended, |last| last.number);
         if self.problem != now.store_problem {
             if let Some(problem) = &now.store_problem {
-                self.screen.warn(&format!("warning: the record cannot be written, nothing is handed out: {}", text::terminal(problem)));
+                self.screen.warn(&format!(
+                    "warning: the record cannot be written, nothing is handed out: {}",
+                    text::terminal(problem)
+                ));
             }
             self.problem.clone_from(&now.store_problem);
         }
@@ -152,12 +158,12 @@ impl Follower {
         }
     }
 
-    fn ended_line(&self, ended: &EndedTrial, counts: &SweepCounts) -> String {
-        let (done, total) = (ended_of(counts), total_of(counts));
-        let mut line = format!("{:9} {done}/{total}  {}", ended.state.name(), self.names.of(&ended.trial));
-        for (metric, value) in
-            [(MetricName::LatentKmeansAri, ended.latent_kmeans_ari), (MetricName::SsePerCell, ended.sse_per_cell)]
-        {
+    fn ended_line(&self, ended: &EndedTrial, place: u64, total: u64) -> String {
+        let mut line = format!("{:9} {place}/{total}  {}", ended.state.name(), self.names.of(&ended.trial));
+        for (metric, value) in [
+            (MetricName::LatentKmeansAri, ended.latent_kmeans_ari),
+            (MetricName::SsePerCell, ended.sse_per_cell),
+        ] {
             if let Some(value) = value {
                 line.push_str(&format!("  {metric} {}", text::number(metric, value)));
             }
@@ -211,7 +217,13 @@ impl Bars {
         Self { all: all.clone(), total, running: Vec::new(), started: false }
     }
 
-    fn show(&mut self, now: &ProgressSnapshot, counts: &SweepCounts, names: &Names, best: Option<&(f64, String)>) {
+    fn show(
+        &mut self,
+        now: &ProgressSnapshot,
+        counts: &SweepCounts,
+        names: &Names,
+        best: Option<&(f64, String)>,
+    ) {
         let (done, total) = (ended_of(counts), total_of(counts));
         let partly: u64 = now.running.iter().map(steps_done).sum();
         self.total.set_length(total * STEPS);
@@ -247,7 +259,9 @@ impl Bars {
         let shown = now.running.len().min(MOST_RUNNING_SHOWN);
         while self.running.len() < shown {
             let line = self.all.add(ProgressBar::new_spinner());
-            line.set_style(ProgressStyle::with_template("  {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            line.set_style(
+                ProgressStyle::with_template("  {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
+            );
             self.running.push(line);
         }
         for line in self.running.drain(shown..) {

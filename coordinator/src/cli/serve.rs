@@ -39,7 +39,8 @@ pub(super) struct Args {
 pub(super) async fn run(state: &Path, args: Args) -> Result<Ending, CliError> {
     if args.heartbeat > args.lease_ttl / 2 {
         return Err(CliError::Usage(
-            "--heartbeat may be at most half of --lease-ttl, or one late heartbeat would cost a lease".to_owned(),
+            "--heartbeat may be at most half of --lease-ttl, or one late heartbeat would cost a lease"
+                .to_owned(),
         ));
     }
     let screen = Screen::new(args.quiet);

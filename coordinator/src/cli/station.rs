@@ -29,7 +29,8 @@ impl Station {
     /// Takes the folder's lock. Nothing is recorded yet.
     pub(super) fn lock(state: &Path) -> Result<StateDir, CliError> {
         // A folder may be shared by several hosts.
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "this host".to_owned());
+        let host =
+            std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "this host".to_owned());
         let holder = format!("coordinator, pid {} on {}", std::process::id(), host.trim());
         Ok(StateDir::lock(state, &holder)?)
     }
@@ -45,8 +46,10 @@ impl Station {
 
     /// Starts listening; returns the address.
     pub(super) async fn listen(&mut self, bind: SocketAddr) -> Result<SocketAddr, CliError> {
-        let (artifacts, datasets) = (ArtifactStore::of_state_dir(&self.state), DatasetStore::of_state_dir(&self.state));
-        let intake = Arc::new(GridIntake { datasets: datasets.folder().to_owned(), names: self.names.clone() });
+        let (artifacts, datasets) =
+            (ArtifactStore::of_state_dir(&self.state), DatasetStore::of_state_dir(&self.state));
+        let intake =
+            Arc::new(GridIntake { datasets: datasets.folder().to_owned(), names: self.names.clone() });
         let server = RpcServer::start(bind, self.handle.clone(), artifacts, datasets, intake).await?;
         let address = server.address();
         self.server = Some(server);

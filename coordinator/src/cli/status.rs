@@ -38,7 +38,12 @@ async fn of_record(state: &Path) -> Result<String, CliError> {
     let mut out = String::new();
     for data in &sweeps {
         let counts = StateCounts::of(data.trials.iter().map(|record| record.state));
-        out.push_str(&sweep_line(data.sweep.name.as_str(), counts.done as u64, data.trials.len() as u64, &counts.words()));
+        out.push_str(&sweep_line(
+            data.sweep.name.as_str(),
+            counts.done as u64,
+            data.trials.len() as u64,
+            &counts.words(),
+        ));
         for record in data.trials.iter().filter(|record| record.outcome.is_none()) {
             if let Some(failure) = record.failures.last() {
                 let (id, kind) = (record.trial.id.short(), failure.kind.name());
@@ -68,8 +73,11 @@ async fn of_coordinator(url: &str) -> Result<String, CliError> {
         ];
         let total = sweep.done + others.iter().map(|(count, _)| count).sum::<u64>();
         open += sweep.pending + sweep.leased;
-        let words: Vec<String> =
-            others.iter().filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
+        let words: Vec<String> = others
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, name)| format!("{count} {name}"))
+            .collect();
         out.push_str(&sweep_line(&text::terminal(&sweep.sweep), sweep.done, total, &words.join(", ")));
     }
     if sweeps.is_empty() {
@@ -89,7 +97,9 @@ async fn of_coordinator(url: &str) -> Result<String, CliError> {
         out.push('\n');
     }
     if workers.is_empty() && open > 0 {
-        out.push_str(&format!("nothing runs: no worker is connected. Start one: worker --coordinator {url}\n"));
+        out.push_str(&format!(
+            "nothing runs: no worker is connected. Start one: worker --coordinator {url}\n"
+        ));
     }
     Ok(out)
 }

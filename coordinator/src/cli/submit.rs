@@ -39,15 +39,27 @@ pub(super) async fn run(args: Args) -> Result<Ending, CliError> {
     };
     let answer = client.submit_sweep(request).await.map_err(|status| refusal(&args.coordinator, &status))?;
     let answer = answer.into_inner();
-    put(&format!("{}: {} trials, {} ended before\n", text::terminal(&answer.sweep), answer.trials, answer.ended));
+    put(&format!(
+        "{}: {} trials, {} ended before\n",
+        text::terminal(&answer.sweep),
+        answer.trials,
+        answer.ended
+    ));
     Ok(Ending::Ok)
 }
 
 /// A client of the coordinator at `url`.
-pub(super) async fn connect(url: &str, answer_limit: Duration) -> Result<SweepServiceClient<Channel>, CliError> {
-    let failed = |error: tonic::transport::Error| CliError::Unreachable { url: url.to_owned(), why: root_cause(&error) };
+pub(super) async fn connect(
+    url: &str,
+    answer_limit: Duration,
+) -> Result<SweepServiceClient<Channel>, CliError> {
+    let failed = |error: tonic::transport::Error| CliError::Unreachable {
+        url: url.to_owned(),
+        why: root_cause(&error),
+    };
     let endpoint = Endpoint::from_shared(url.to_owned()).map_err(failed)?;
-    let channel = endpoint.connect_timeout(CONNECT_LIMIT).timeout(answer_limit).connect().await.map_err(failed)?;
+    let channel =
+        endpoint.connect_timeout(CONNECT_LIMIT).timeout(answer_limit).connect().await.map_err(failed)?;
     Ok(SweepServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES))
 }
 

@@ -53,7 +53,8 @@ pub(super) async fn run(state: &Path, args: Args) -> Result<Ending, CliError> {
     let (cells, genes) = (text::thousands(set.cells), text::thousands(set.genes));
     screen.say(&format!("{cells} cells × {genes} genes, data {}", set.fingerprint.short()));
 
-    let mut station = Station::start(folder, settings(Mode::UntilDone, DEFAULT_HEARTBEAT_MS, DEFAULT_LEASE_TTL_MS)).await?;
+    let mut station =
+        Station::start(folder, settings(Mode::UntilDone, DEFAULT_HEARTBEAT_MS, DEFAULT_LEASE_TTL_MS)).await?;
     station.names.learn(sweep.trials.iter());
     let receipt = station.handle.submit_sweep(sweep.record, sweep.trials).await?;
     let missing = receipt.trials - receipt.ended;
@@ -61,7 +62,8 @@ pub(super) async fn run(state: &Path, args: Args) -> Result<Ending, CliError> {
         screen.say(&format!("nothing to run: all {} trials of {name} have ended", receipt.trials));
         Ok(Run::Finished)
     } else {
-        let known = if receipt.ended > 0 { format!(" ({} ended before)", receipt.ended) } else { String::new() };
+        let known =
+            if receipt.ended > 0 { format!(" ({} ended before)", receipt.ended) } else { String::new() };
         screen.say(&format!("{name}: {missing} trials to run{known}"));
         run_trials(&mut station, &args, &screen).await
     };
@@ -87,10 +89,16 @@ pub(super) async fn conclude(
     let path = record::write_report(state, data, folder).await?;
     screen.say(&format!("report: {}", path.display()));
     if counts.failed + counts.poisoned > 0 {
-        screen.warn(&format!("{}; `coordinator leaderboard --per-trial --format csv` says why", counts.words()));
+        screen.warn(&format!(
+            "{}; `coordinator leaderboard --per-trial --format csv` says why",
+            counts.words()
+        ));
     }
     if is_drained && counts.open > 0 {
-        screen.say(&format!("stopped with {} left; the same command goes on from here", text::count(counts.open, "trial")));
+        screen.say(&format!(
+            "stopped with {} left; the same command goes on from here",
+            text::count(counts.open, "trial")
+        ));
         return Ok(Ending::Drained);
     }
     Ok(if counts.failed + counts.poisoned > 0 { Ending::SomeFailed } else { Ending::Ok })
@@ -123,7 +131,8 @@ async fn run_trials(station: &mut Station, args: &Args, screen: &Screen) -> Resu
 
     let interrupts = Interrupts::listen()?;
     let address = station.listen(args.bind).await?;
-    let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
+    let cores =
+        std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
     // A worker that could never get a trial would only take memory.
     let waiting = super::screen::active_counts(&station.now()).pending.max(1);
     let useful = u32::try_from(waiting.div_ceil(u64::from(args.slots.get()))).unwrap_or(u32::MAX);

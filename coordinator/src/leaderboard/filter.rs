@@ -57,7 +57,8 @@ pub(super) fn keep(
             return Err(FilterError::UnknownKey { key: filter.key.clone(), known });
         }
     }
-    let passes = |position: &usize| filters.iter().all(|filter| filter.passes(data, *position, &params[*position]));
+    let passes =
+        |position: &usize| filters.iter().all(|filter| filter.passes(data, *position, &params[*position]));
     Ok((0..data.trials.len()).filter(passes).collect())
 }
 

@@ -7,8 +7,8 @@ use domain::ids::{ArtifactHash, Fingerprint};
 use domain::metric::{Metric, MetricName};
 use domain::outcome::{ArtifactKind, ArtifactRef, Diagnostics, Environment};
 use domain::{
-    Config, EpochRecord, EvaluationSpec, FailureKind, ModelKind, ModelSpec, NetSpec, Outcome, OutcomeStatus, Preset,
-    TrainSpec, Trial, TrialState,
+    Config, EpochRecord, EvaluationSpec, FailureKind, ModelKind, ModelSpec, NetSpec, Outcome, OutcomeStatus,
+    Preset, TrainSpec, Trial, TrialState,
 };
 
 use crate::store::records::{AttemptFailure, DatasetFacts, SweepData, SweepRecord, TrialRecord};
@@ -30,7 +30,11 @@ pub(crate) fn beta_vae(beta: f64) -> Config {
 }
 
 fn pca() -> Config {
-    Config { model: ModelSpec::Pca(PcaSpec { latent_dim: 6 }), train: None, evaluation: EvaluationSpec::default() }
+    Config {
+        model: ModelSpec::Pca(PcaSpec { latent_dim: 6 }),
+        train: None,
+        evaluation: EvaluationSpec::default(),
+    }
 }
 
 /// An outcome with these scores; `None` for one that diverged.
@@ -55,9 +59,21 @@ pub(crate) fn outcome(scores: Option<(f64, f64)>, epochs: u32) -> Outcome {
         status: if scores.is_some() { OutcomeStatus::Done } else { OutcomeStatus::Diverged },
         metrics,
         epochs: (1..=epochs).map(epoch).collect(),
-        diagnostics: Diagnostics { kl_per_dim: vec![0.1, 2.0], code_variance: vec![1.0, 0.5], ..Diagnostics::default() },
-        artifacts: vec![ArtifactRef { kind: ArtifactKind::Embedding, hash: ArtifactHash::of(b"x"), bytes: 1 }],
-        environment: Environment { worker: HOSTILE.to_owned(), isa: "avx2".to_owned(), ..Environment::default() },
+        diagnostics: Diagnostics {
+            kl_per_dim: vec![0.1, 2.0],
+            code_variance: vec![1.0, 0.5],
+            ..Diagnostics::default()
+        },
+        artifacts: vec![ArtifactRef {
+            kind: ArtifactKind::Embedding,
+            hash: ArtifactHash::of(b"x"),
+            bytes: 1,
+        }],
+        environment: Environment {
+            worker: HOSTILE.to_owned(),
+            isa: "avx2".to_owned(),
+            ..Environment::default()
+        },
     }
 }
 
@@ -74,8 +90,12 @@ pub(crate) fn record(
         Ok(None) => TrialState::Diverged,
         Err(state) => state,
     };
-    let failure =
-        AttemptFailure { attempt: 1, kind: FailureKind::Panic, message: HOSTILE.to_owned(), worker: "w".to_owned() };
+    let failure = AttemptFailure {
+        attempt: 1,
+        kind: FailureKind::Panic,
+        message: HOSTILE.to_owned(),
+        worker: "w".to_owned(),
+    };
     TrialRecord {
         ordinal,
         trial: Trial::new(config, seed, Fingerprint::of(b"data")),

@@ -15,7 +15,8 @@ pub fn rows_markdown(board: &Leaderboard) -> String {
         let n = if row.deterministic { format!("{} (no seed)", row.n) } else { row.n.to_string() };
         let mut cells = vec![rank(row.rank), text::markdown_cell(&row.label), n];
         cells.extend(metrics.iter().map(|metric| {
-            row.metric(*metric).map_or_else(|| "–".to_owned(), |summary| text::mean_and_interval(*metric, summary))
+            row.metric(*metric)
+                .map_or_else(|| "–".to_owned(), |summary| text::mean_and_interval(*metric, summary))
         }));
         cells.push(row.counts.words());
         push_line(&mut out, &cells);
@@ -41,7 +42,8 @@ pub fn trials_markdown(board: &Leaderboard, data: &SweepData) -> String {
         cells.extend(metrics.iter().map(|metric| {
             metric_of(record, *metric).map_or_else(|| "–".to_owned(), |value| text::number(*metric, value))
         }));
-        let failure = record.failures.last().map(|failure| format!("{}: {}", failure.kind.name(), failure.message));
+        let failure =
+            record.failures.last().map(|failure| format!("{}: {}", failure.kind.name(), failure.message));
         cells.push(text::markdown_cell(&failure.unwrap_or_default()));
         push_line(&mut out, &cells);
     }
@@ -59,8 +61,9 @@ fn header(first: &[&str], metrics: &[MetricName], last: &[&str]) -> String {
     let mut out = String::new();
     push_line(&mut out, &names);
     let is_number = |position: usize| (first.len()..first.len() + metrics.len()).contains(&position);
-    let rules: Vec<String> =
-        (0..names.len()).map(|position| if is_number(position) { "---:" } else { "---" }.to_owned()).collect();
+    let rules: Vec<String> = (0..names.len())
+        .map(|position| if is_number(position) { "---:" } else { "---" }.to_owned())
+        .collect();
     push_line(&mut out, &rules);
     out
 }

@@ -194,7 +194,8 @@ pub fn metric_of(trial: &TrialRecord, name: MetricName) -> Option<f64> {
 /// # Errors
 /// When a filter names a key that no trial has.
 pub fn build(data: &SweepData, options: &LeaderboardOptions) -> Result<Leaderboard, FilterError> {
-    let params: Vec<Vec<(String, Value)>> = data.trials.iter().map(|trial| trial.trial.config.params()).collect();
+    let params: Vec<Vec<(String, Value)>> =
+        data.trials.iter().map(|trial| trial.trial.config.params()).collect();
     let kept = filter::keep(data, &params, &options.filters)?;
     let metric = options.metric.unwrap_or_else(|| default_metric(data));
     let groups = group_by_config(data, &kept);

@@ -49,15 +49,21 @@ pub fn rows_csv(board: &Leaderboard) -> String {
 pub fn trials_csv(board: &Leaderboard, data: &SweepData) -> String {
     let params = param_names(board.trials.iter().map(|row| row.params.as_slice()));
     let record_of = |position: usize| -> &TrialRecord { &data.trials[position] };
-    let has = |name: &MetricName| board.trials.iter().any(|row| metric_of(record_of(row.position), *name).is_some());
+    let has = |name: &MetricName| {
+        board.trials.iter().any(|row| metric_of(record_of(row.position), *name).is_some())
+    };
     let metrics: Vec<MetricName> = MetricName::ALL.iter().copied().filter(has).collect();
 
     let mut lines = Lines::new();
     let mut head: Vec<String> =
-        ["rank", "ordinal", "trial_id", "config_id", "model", "seed", "state", "attempts"].map(str::to_owned).to_vec();
+        ["rank", "ordinal", "trial_id", "config_id", "model", "seed", "state", "attempts"]
+            .map(str::to_owned)
+            .to_vec();
     head.extend(params.iter().cloned());
     head.extend(metrics.iter().map(ToString::to_string));
-    head.extend(["worker", "host", "device", "isa", "engine", "version", "failure", "message"].map(str::to_owned));
+    head.extend(
+        ["worker", "host", "device", "isa", "engine", "version", "failure", "message"].map(str::to_owned),
+    );
     lines.push(&head);
     for row in &board.trials {
         let record = record_of(row.position);
@@ -73,7 +79,8 @@ pub fn trials_csv(board: &Leaderboard, data: &SweepData) -> String {
         ];
         cells.extend(params.iter().map(|name| param_cell(&row.params, name)));
         cells.extend(metrics.iter().map(|name| optional(metric_of(record, *name))));
-        let environment = record.outcome.as_ref().map(|outcome| outcome.environment.clone()).unwrap_or_default();
+        let environment =
+            record.outcome.as_ref().map(|outcome| outcome.environment.clone()).unwrap_or_default();
         let words = [
             environment.worker,
             environment.host,
@@ -127,7 +134,9 @@ impl Lines {
     }
 
     fn push(&mut self, cells: &[String]) {
-        self.writer.write_record(cells).expect("memory takes every line, and all lines have the cells of the first");
+        self.writer
+            .write_record(cells)
+            .expect("memory takes every line, and all lines have the cells of the first");
     }
 
     fn text(self) -> String {

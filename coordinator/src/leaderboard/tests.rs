@@ -1,12 +1,12 @@
 //! The leaderboard of a made-up sweep, in every format.
 
-use domain::metric::MetricName;
 use domain::TrialState;
+use domain::metric::MetricName;
 
 use super::fixture::{beta_vae, record, sweep};
 use super::{
-    FilterError, LeaderboardOptions, TableOptions, build, json, rows_csv, rows_markdown, rows_table, trials_csv,
-    trials_markdown, trials_table,
+    FilterError, LeaderboardOptions, TableOptions, build, json, rows_csv, rows_markdown, rows_table,
+    trials_csv, trials_markdown, trials_table,
 };
 
 fn labels(options: &LeaderboardOptions) -> Vec<(Option<usize>, String)> {
@@ -74,14 +74,21 @@ fn json_has_the_promised_schema() {
     let board = build(&data, &LeaderboardOptions::default()).unwrap();
     let tree = json(&board, &data, false);
     assert_eq!((tree["schema"].as_u64(), tree["sweep"].as_str()), (Some(1), Some("made-up")));
-    let row = tree["rows"].as_array().unwrap().iter().find(|row| row["params"]["beta"].as_f64() == Some(1.0)).unwrap();
+    let row = tree["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["params"]["beta"].as_f64() == Some(1.0))
+        .unwrap();
     assert_eq!((row["model"].as_str(), row["n"].as_u64()), (Some("beta-vae"), Some(3)));
     let ari = &row["metrics"]["latent_kmeans_ari"];
     assert!((ari["mean"].as_f64().unwrap() - 0.6).abs() < 1e-12);
     assert!((ari["sd"].as_f64().unwrap() - 0.1).abs() < 1e-12);
     assert_eq!(ari["ci95"].as_array().unwrap().len(), 2);
     let pca = tree["rows"].as_array().unwrap().iter().find(|row| row["model"] == "pca").unwrap();
-    assert!(pca["metrics"]["sse_per_cell"]["sd"].is_null() && pca["metrics"]["sse_per_cell"]["ci95"].is_null());
+    assert!(
+        pca["metrics"]["sse_per_cell"]["sd"].is_null() && pca["metrics"]["sse_per_cell"]["ci95"].is_null()
+    );
 
     let trials = json(&board, &data, true);
     assert_eq!(trials["rows"].as_array().unwrap().len(), 8);

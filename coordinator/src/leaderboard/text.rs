@@ -41,7 +41,10 @@ pub fn shortest(number: f64) -> String {
 /// Digits after the point with which people read a metric.
 const fn decimals(metric: MetricName) -> usize {
     match metric {
-        MetricName::TrainSsePerCell | MetricName::SsePerCell | MetricName::BestEpoch | MetricName::ActiveUnits => 1,
+        MetricName::TrainSsePerCell
+        | MetricName::SsePerCell
+        | MetricName::BestEpoch
+        | MetricName::ActiveUnits => 1,
         MetricName::TrainSsePerEntry | MetricName::SsePerEntry => 5,
         MetricName::KlPerCell | MetricName::TrainSeconds | MetricName::EvaluationSeconds => 2,
         MetricName::SecondsPerEpoch => 3,
@@ -83,7 +86,8 @@ pub fn heading(metric: MetricName) -> String {
 #[must_use]
 pub fn terminal(text: &str) -> String {
     let is_unsafe = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2028}' | '\u{2029}' | '\u{2066}'..='\u{2069}')
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2028}' | '\u{2029}' | '\u{2066}'..='\u{2069}')
     };
     text.chars().map(|c| if is_unsafe(c) { ' ' } else { c }).collect()
 }

@@ -60,7 +60,8 @@ pub(super) fn maps_of(input: &ReportInput<'_>, chosen: &[Chosen<'_>]) -> Vec<Opt
     let cells = usize::try_from(input.data.sweep.dataset.cells).unwrap_or(usize::MAX);
     let drawn = cells.clamp(1, MAX_CELLS_DRAWN);
     let most = (MAX_POINTS_IN_PAGE / drawn).max(1);
-    let one = |(index, chosen): (usize, &Chosen<'_>)| (index < most).then(|| maps_of_one(input, chosen.record));
+    let one =
+        |(index, chosen): (usize, &Chosen<'_>)| (index < most).then(|| maps_of_one(input, chosen.record));
     chosen.iter().enumerate().map(one).collect()
 }
 
@@ -133,7 +134,9 @@ fn to_maps(input: &ReportInput<'_>, embedding: &Embedding) -> Maps {
 fn count_pairs(clusters: &[u16], classes: &[u16], k: usize, class_count: usize) -> Vec<Vec<u64>> {
     let mut counts = vec![vec![0_u64; class_count]; k];
     for (cluster, class) in clusters.iter().zip(classes) {
-        if let Some(count) = counts.get_mut(usize::from(*cluster)).and_then(|row| row.get_mut(usize::from(*class))) {
+        if let Some(count) =
+            counts.get_mut(usize::from(*cluster)).and_then(|row| row.get_mut(usize::from(*class)))
+        {
             *count += 1;
         }
     }
@@ -143,7 +146,8 @@ fn count_pairs(clusters: &[u16], classes: &[u16], k: usize, class_count: usize) 
 /// `3: 480 cells, 97 % CD14+ Mono`.
 fn cluster_name(cluster: usize, size: u64, classes: Option<&Vec<u64>>, names: &[String]) -> String {
     let head = format!("{}: {size} cells", cluster + 1);
-    let largest = classes.and_then(|row| row.iter().enumerate().max_by_key(|(class, n)| (**n, usize::MAX - class)));
+    let largest =
+        classes.and_then(|row| row.iter().enumerate().max_by_key(|(class, n)| (**n, usize::MAX - class)));
     match largest {
         Some((class, n)) if size > 0 && *n > 0 => {
             let share = 100.0 * *n as f64 / size as f64;
@@ -195,7 +199,9 @@ pub(super) fn reason(chosen: &Chosen<'_>, metric: MetricName) -> String {
     } else if of == 1 {
         format!("Trial {id}, seed {seed}: the only one with a {metric}.")
     } else {
-        format!("Trial {id}, seed {seed}: its {metric} is the median of {of} seeds (of an even number, the lower one).")
+        format!(
+            "Trial {id}, seed {seed}: its {metric} is the median of {of} seeds (of an even number, the lower one)."
+        )
     }
 }
 

@@ -42,7 +42,13 @@ pub(super) fn facts(data: &SweepData, board: &Leaderboard) -> Vec<(&'static str,
         ("labels", label_words(data)),
     ];
     if data.sweep.folded > 0 {
-        facts.push(("folded", format!("{} grid points differed only in keys that their model does not have", data.sweep.folded)));
+        facts.push((
+            "folded",
+            format!(
+                "{} fell together with others: keys or seeds that their model does not have",
+                folded_words(data.sweep.folded)
+            ),
+        ));
     }
     if !board.common.is_empty() {
         let pairs: Vec<String> =
@@ -57,14 +63,22 @@ pub(super) fn facts(data: &SweepData, board: &Leaderboard) -> Vec<(&'static str,
     facts
 }
 
+fn folded_words(folded: u64) -> String {
+    text::count(usize::try_from(folded).unwrap_or(usize::MAX), "grid point")
+}
+
 fn label_words(data: &SweepData) -> String {
     let set = &data.sweep.dataset;
     if set.label_classes.is_empty() {
         return "none: no agreement scores".to_owned();
     }
     let sizes = set.label_counts.iter().map(ToString::to_string).chain(std::iter::repeat("?".to_owned()));
-    let classes: Vec<String> =
-        set.label_classes.iter().zip(sizes).map(|(name, size)| format!("{} ({size})", text::terminal(name))).collect();
+    let classes: Vec<String> = set
+        .label_classes
+        .iter()
+        .zip(sizes)
+        .map(|(name, size)| format!("{} ({size})", text::terminal(name)))
+        .collect();
     format!("{} classes: {}", classes.len(), classes.join(", "))
 }
 
@@ -130,13 +144,19 @@ pub(super) fn caveats(data: &SweepData, board: &Leaderboard) -> Vec<String> {
             if smallest > 0.05 { ": no difference between two configs can reach 0.05, whatever it is" } else { "" }
         ));
     } else if seeds == 1 {
-        lines.push("There is one seed: nothing here tells a difference between configs from the luck of the seed.".to_owned());
+        lines.push(
+            "There is one seed: nothing here tells a difference between configs from the luck of the seed."
+                .to_owned(),
+        );
     }
     if board.rows.iter().any(|row| row.deterministic) {
         lines.push("PCA has no seed: its n = 1 is complete.".to_owned());
     }
     if instruction_sets(data) > 1 {
-        lines.push("Trials ran with different instruction sets: equal trials may differ in their last bits.".to_owned());
+        lines.push(
+            "Trials ran with different instruction sets: equal trials may differ in their last bits."
+                .to_owned(),
+        );
     }
     lines
 }

@@ -72,7 +72,8 @@ pub(super) fn loss_curves(data: &SweepData, board: &Leaderboard) -> Option<Figur
         "legend": {"orientation": "h", "y": -0.16, "yanchor": "top"},
     });
     if has_kl {
-        layout["yaxis2"] = json!({"title": {"text": "KL per cell [nat]"}, "domain": [0.0, 0.34], "rangemode": "tozero"});
+        layout["yaxis2"] =
+            json!({"title": {"text": "KL per cell [nat]"}, "domain": [0.0, 0.34], "rangemode": "tozero"});
     }
     let legend_rows = board.rows.len().div_ceil(3);
     let height = if has_kl { 620 } else { 420 } + 22 * legend_rows;
@@ -103,8 +104,12 @@ impl Curve {
         let stride = longest.div_ceil(MAX_CURVE_POINTS).max(1);
         let mut curve = Self { epochs: vec![], mean: vec![], low: vec![], high: vec![], seeds: runs.len() };
         for position in (0..longest).filter(|position| position % stride == 0 || position + 1 == longest) {
-            let here: Vec<f64> =
-                runs.iter().filter_map(|run| run.get(position)).map(value).filter(|value| value.is_finite()).collect();
+            let here: Vec<f64> = runs
+                .iter()
+                .filter_map(|run| run.get(position))
+                .map(value)
+                .filter(|value| value.is_finite())
+                .collect();
             if here.is_empty() {
                 continue;
             }
@@ -124,16 +129,19 @@ impl Curve {
         self.high.iter().any(|value| *value != 0.0)
     }
 
-    /// Values after the first twentieth of the run: the fall of the first epochs would flatten all that follows.
+    /// Values after the first epochs, whose fall would flatten all that follows: ten, or a twentieth of a long run,
+    /// or a quarter of a short one.
     fn settled(&self) -> impl Iterator<Item = f64> {
-        let skip = self.mean.len() / 20;
+        let length = self.mean.len();
+        let skip = (length / 20).max((length / 4).min(10));
         self.low[skip..].iter().chain(&self.high[skip..]).copied()
     }
 
     fn traces(&self, row: &ConfigRow, index: usize, axis: &str, in_legend: bool) -> Vec<Value> {
         let mut traces = Vec::new();
         if self.seeds > 1 {
-            let there_and_back: Vec<u32> = self.epochs.iter().chain(self.epochs.iter().rev()).copied().collect();
+            let there_and_back: Vec<u32> =
+                self.epochs.iter().chain(self.epochs.iter().rev()).copied().collect();
             let edge: Vec<Value> =
                 self.high.iter().chain(self.low.iter().rev()).map(|value| significant(*value)).collect();
             traces.push(json!({
@@ -212,7 +220,11 @@ pub(super) fn training_times(data: &SweepData, board: &Leaderboard) -> Option<Fi
         "yaxis": {"categoryorder": "array", "categoryarray": labels, "autorange": "reversed", "automargin": true},
         "boxmode": "overlay", "margin": {"b": 60},
     });
-    Some(Figure { id: "times", spec: json!({"data": traces, "layout": layout}), height: 110 + 34 * labels.len() })
+    Some(Figure {
+        id: "times",
+        spec: json!({"data": traces, "layout": layout}),
+        height: 110 + 34 * labels.len(),
+    })
 }
 
 /// Columns of the heat map: heading and metric.
@@ -237,7 +249,9 @@ pub(super) fn score_heat_map(board: &Leaderboard) -> Option<Figure> {
     let shown: Vec<&ConfigRow> = board
         .rows
         .iter()
-        .filter(|row| panels.iter().any(|(_, scores, _)| scores.iter().any(|(_, name)| row.metric(*name).is_some())))
+        .filter(|row| {
+            panels.iter().any(|(_, scores, _)| scores.iter().any(|(_, name)| row.metric(*name).is_some()))
+        })
         .collect();
     if shown.is_empty() {
         return None;
@@ -245,9 +259,12 @@ pub(super) fn score_heat_map(board: &Leaderboard) -> Option<Figure> {
     let labels: Vec<&str> = shown.iter().map(|row| row.label.as_str()).collect();
     let mut traces = Vec::new();
     for (_, scores, axis) in &panels {
-        let cell = |row: &ConfigRow, name: MetricName| row.metric(name).map(|summary| decimals(summary.mean, 6));
+        let cell =
+            |row: &ConfigRow, name: MetricName| row.metric(name).map(|summary| decimals(summary.mean, 6));
         let words = |row: &ConfigRow, name: MetricName| {
-            row.metric(name).map(|s| format!("{} (n = {})", text::mean_and_interval(name, s), s.n)).unwrap_or_default()
+            row.metric(name)
+                .map(|s| format!("{} (n = {})", text::mean_and_interval(name, s), s.n))
+                .unwrap_or_default()
         };
         let z: Vec<Vec<Option<Value>>> =
             shown.iter().map(|row| scores.iter().map(|(_, name)| cell(row, *name)).collect()).collect();
@@ -259,9 +276,7 @@ pub(super) fn score_heat_map(board: &Leaderboard) -> Option<Figure> {
             "hovertemplate": "%{y}<br>%{x}: %{customdata}<extra></extra>", "xgap": 2, "ygap": 2,
         }));
     }
-    let heading = |words: &str, x: f64| {
-        json!({"text": words, "x": x, "y": 1.0, "yshift": 32, "yanchor": "bottom", "xanchor": "center", "xref": "paper", "yref": "paper", "showarrow": false, "font": {"size": 14}})
-    };
+    let heading = |words: &str, x: f64| json!({"text": words, "x": x, "y": 1.0, "yshift": 32, "yanchor": "bottom", "xanchor": "center", "xref": "paper", "yref": "paper", "showarrow": false, "font": {"size": 14}});
     let layout = json!({
         "xaxis": {"domain": [0.0, 0.485], "side": "top", "showgrid": false, "tickangle": 0},
         "xaxis2": {"domain": [0.515, 1.0], "side": "top", "showgrid": false, "tickangle": 0, "anchor": "y"},
@@ -270,7 +285,11 @@ pub(super) fn score_heat_map(board: &Leaderboard) -> Option<Figure> {
         "annotations": [heading("k-means on the latent codes", 0.2425), heading("k-means on the 2-D t-SNE", 0.7575)],
         "margin": {"t": 76, "b": 10},
     });
-    Some(Figure { id: "scores", spec: json!({"data": traces, "layout": layout}), height: 90 + 34 * labels.len() })
+    Some(Figure {
+        id: "scores",
+        spec: json!({"data": traces, "layout": layout}),
+        height: 90 + 34 * labels.len(),
+    })
 }
 
 /// What the latent dimensions of the chosen trials carry, largest first: a dimension's number has no meaning across seeds.
@@ -285,7 +304,8 @@ pub(super) fn latent_dimensions(
         .map(|(_, values)| {
             let mut sorted = values.clone();
             sorted.sort_by(|a, b| b.total_cmp(a));
-            let mut cells: Vec<Option<Value>> = sorted.into_iter().map(|value| Some(decimals(value, 4))).collect();
+            let mut cells: Vec<Option<Value>> =
+                sorted.into_iter().map(|value| Some(decimals(value, 4))).collect();
             cells.resize(widest, None);
             cells
         })

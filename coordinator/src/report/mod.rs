@@ -68,7 +68,8 @@ pub enum ReportError {
 /// # Errors
 /// When the template cannot be filled in.
 pub fn render(input: &ReportInput<'_>) -> Result<Report, ReportError> {
-    let board = leaderboard::build(input.data, &LeaderboardOptions::default()).expect("there are no filters to be wrong");
+    let board = leaderboard::build(input.data, &LeaderboardOptions::default())
+        .expect("there are no filters to be wrong");
     let chosen = chosen::choose(input, &board);
     Ok(Report {
         html: page::html(input, &board, &chosen)?,

@@ -158,7 +158,8 @@ fn board_rows(board: &Leaderboard, columns: &[domain::MetricName]) -> Vec<BoardR
         .map(|row| BoardRow {
             rank: row.rank.map_or_else(|| "–".to_owned(), |rank| rank.to_string()),
             label: row.label.clone(),
-            effective_beta: beta(&row.params).map_or_else(|| "–".to_owned(), |beta| text::shortest(beta / 2.0)),
+            effective_beta: beta(&row.params)
+                .map_or_else(|| "–".to_owned(), |beta| text::shortest(beta / 2.0)),
             n: if row.deterministic { format!("{} (no seed)", row.n) } else { row.n.to_string() },
             not_done: row.counts.words(),
             cells: columns.iter().map(|metric| cell(row, *metric)).collect(),
@@ -193,7 +194,11 @@ fn units(board: &Leaderboard) -> Vec<(String, String, String)> {
         let active = row.metric(domain::MetricName::ActiveUnits)?;
         let dimensions = row.params.iter().find(|(name, _)| name == "latent_dim");
         let dimensions = dimensions.map_or_else(|| "–".to_owned(), |(_, value)| text::value(value));
-        Some((row.label.clone(), text::mean_and_interval(domain::MetricName::ActiveUnits, active), dimensions))
+        Some((
+            row.label.clone(),
+            text::mean_and_interval(domain::MetricName::ActiveUnits, active),
+            dimensions,
+        ))
     };
     board.rows.iter().filter_map(one).collect()
 }
@@ -236,7 +241,11 @@ fn maps_json(input: &ReportInput<'_>, chosen: &[Chosen<'_>], maps: &[Option<Resu
     json!({"classes": input.data.sweep.dataset.label_classes, "class": of_cell, "configs": configs})
 }
 
-fn trial_lines(input: &ReportInput<'_>, board: &Leaderboard, columns: &[domain::MetricName]) -> Vec<TrialLine> {
+fn trial_lines(
+    input: &ReportInput<'_>,
+    board: &Leaderboard,
+    columns: &[domain::MetricName],
+) -> Vec<TrialLine> {
     let line = |row: &crate::leaderboard::TrialRow| {
         let record = &input.data.trials[row.position];
         let place = record.outcome.as_ref().map(|outcome| {
@@ -257,7 +266,9 @@ fn trial_lines(input: &ReportInput<'_>, board: &Leaderboard, columns: &[domain::
             attempts: record.attempts,
             cells: columns
                 .iter()
-                .map(|metric| metric_of(record, *metric).map_or_else(|| "–".to_owned(), |v| text::number(*metric, v)))
+                .map(|metric| {
+                    metric_of(record, *metric).map_or_else(|| "–".to_owned(), |v| text::number(*metric, v))
+                })
                 .collect(),
             place: place.unwrap_or_default(),
             failures: record.failures.iter().map(failure).collect::<BTreeSet<_>>().into_iter().collect(),

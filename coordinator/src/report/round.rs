@@ -12,7 +12,11 @@ pub(super) fn decimals(value: f64, digits: i32) -> Value {
 
 /// `value` with six significant digits; null when it is not finite.
 pub(super) fn significant(value: f64) -> Value {
-    format!("{value:.5e}").parse::<f64>().ok().filter(|value| value.is_finite()).map_or(Value::Null, |value| json!(value))
+    format!("{value:.5e}")
+        .parse::<f64>()
+        .ok()
+        .filter(|value| value.is_finite())
+        .map_or(Value::Null, |value| json!(value))
 }
 
 #[cfg(test)]
