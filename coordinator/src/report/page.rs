@@ -12,6 +12,9 @@ use super::figures::{self, Figure};
 use super::{ReportError, ReportInput};
 use crate::leaderboard::{Leaderboard, metric_of, text};
 
+/// Maps, or why there are none; `None` where the page has no room for them.
+type MapsOrReason = Option<Result<Maps, String>>;
+
 #[derive(Template)]
 #[template(path = "report.html")]
 struct Page<'a> {
@@ -203,12 +206,8 @@ fn units(board: &Leaderboard) -> Vec<(String, String, String)> {
     board.rows.iter().filter_map(one).collect()
 }
 
-fn map_sections(
-    board: &Leaderboard,
-    chosen: &[Chosen<'_>],
-    maps: &[Option<Result<Maps, String>>],
-) -> Vec<MapSection> {
-    let section = |(index, (chosen, maps)): (usize, (&Chosen<'_>, &Option<Result<Maps, String>>))| {
+fn map_sections(board: &Leaderboard, chosen: &[Chosen<'_>], maps: &[MapsOrReason]) -> Vec<MapSection> {
+    let section = |(index, (chosen, maps)): (usize, (&Chosen<'_>, &MapsOrReason))| {
         let (problem, confusion) = match maps.as_ref()? {
             Ok(maps) => (None, maps.clusters.iter().cloned().zip(maps.contingency.iter().cloned()).collect()),
             Err(problem) => (Some(problem.clone()), Vec::new()),
@@ -219,7 +218,7 @@ fn map_sections(
     chosen.iter().zip(maps).enumerate().filter_map(section).collect()
 }
 
-fn maps_json(input: &ReportInput<'_>, chosen: &[Chosen<'_>], maps: &[Option<Result<Maps, String>>]) -> Value {
+fn maps_json(input: &ReportInput<'_>, chosen: &[Chosen<'_>], maps: &[MapsOrReason]) -> Value {
     let configs: Vec<Value> = chosen
         .iter()
         .zip(maps)
