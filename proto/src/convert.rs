@@ -101,7 +101,8 @@ impl LeaseKey {
 /// # Errors
 /// When there is none.
 pub fn failure_kind(name: &str) -> Result<FailureKind, WireError> {
-    FailureKind::from_name(name).map_or_else(|| wrong("kind", format!("no failure kind {:?}", clip(name))), Ok)
+    FailureKind::from_name(name)
+        .map_or_else(|| wrong("kind", format!("no failure kind {:?}", clip(name))), Ok)
 }
 
 /// A worker's words, cut to their bound at a character's edge.
@@ -141,7 +142,10 @@ pub fn outcome_from_wire(message: Option<v1::Outcome>) -> Result<Outcome, WireEr
 
 fn metrics_from_wire(messages: &[v1::Metric]) -> Result<Vec<Metric>, WireError> {
     if messages.len() > MetricName::ALL.len() {
-        return wrong("outcome.metrics", format!("at most {} expected, {} found", MetricName::ALL.len(), messages.len()));
+        return wrong(
+            "outcome.metrics",
+            format!("at most {} expected, {} found", MetricName::ALL.len(), messages.len()),
+        );
     }
     let mut metrics = Vec::with_capacity(messages.len());
     for message in messages {
@@ -175,7 +179,10 @@ fn epochs_from_wire(messages: &[v1::EpochRecord]) -> Result<Vec<EpochRecord>, Wi
     let mut epochs = Vec::with_capacity(messages.len());
     for (position, message) in messages.iter().enumerate() {
         if message.epoch as usize != position + 1 {
-            return wrong("outcome.epochs", format!("epoch {} expected, {} found", position + 1, message.epoch));
+            return wrong(
+                "outcome.epochs",
+                format!("epoch {} expected, {} found", position + 1, message.epoch),
+            );
         }
         for value in [message.loss_per_cell, message.sse_per_cell, message.kl_per_cell, message.seconds] {
             check_number("outcome.epochs", value)?;
@@ -194,7 +201,10 @@ fn epochs_from_wire(messages: &[v1::EpochRecord]) -> Result<Vec<EpochRecord>, Wi
 fn diagnostics_from_wire(message: v1::Diagnostics) -> Result<Diagnostics, WireError> {
     for list in [&message.kl_per_dim, &message.code_variance, &message.mean_gate] {
         if list.len() > MAX_LATENT_DIM {
-            return wrong("outcome.diagnostics", format!("at most {MAX_LATENT_DIM} dimensions, {} found", list.len()));
+            return wrong(
+                "outcome.diagnostics",
+                format!("at most {MAX_LATENT_DIM} dimensions, {} found", list.len()),
+            );
         }
         list.iter().try_for_each(|value| check_number("outcome.diagnostics", *value))?;
     }
@@ -209,7 +219,10 @@ fn diagnostics_from_wire(message: v1::Diagnostics) -> Result<Diagnostics, WireEr
 
 fn artifacts_from_wire(messages: &[v1::ArtifactRef]) -> Result<Vec<ArtifactRef>, WireError> {
     if messages.len() > MAX_ARTIFACTS {
-        return wrong("outcome.artifacts", format!("at most {MAX_ARTIFACTS} expected, {} found", messages.len()));
+        return wrong(
+            "outcome.artifacts",
+            format!("at most {MAX_ARTIFACTS} expected, {} found", messages.len()),
+        );
     }
     let mut artifacts: Vec<ArtifactRef> = Vec::with_capacity(messages.len());
     for message in messages {
@@ -225,16 +238,13 @@ fn artifacts_from_wire(messages: &[v1::ArtifactRef]) -> Result<Vec<ArtifactRef>,
 }
 
 fn environment_from_wire(message: v1::Environment) -> Result<Environment, WireError> {
-    let fields = [
-        &message.worker,
-        &message.host,
-        &message.version,
-        &message.device,
-        &message.isa,
-        &message.engine,
-    ];
+    let fields =
+        [&message.worker, &message.host, &message.version, &message.device, &message.isa, &message.engine];
     if let Some(long) = fields.into_iter().find(|text| text.len() > MAX_NAME_BYTES) {
-        return wrong("outcome.environment", format!("at most {MAX_NAME_BYTES} bytes a name, {} found", long.len()));
+        return wrong(
+            "outcome.environment",
+            format!("at most {MAX_NAME_BYTES} bytes a name, {} found", long.len()),
+        );
     }
     Ok(Environment {
         worker: message.worker,
@@ -307,9 +317,23 @@ mod tests {
                 Metric { name: MetricName::TrainSsePerCell, value: 1758.25 },
                 Metric { name: MetricName::LatentKmeansAri, value: -0.01 },
             ],
-            epochs: vec![EpochRecord { epoch: 1, loss_per_cell: 3.0, sse_per_cell: 2.0, kl_per_cell: 0.5, seconds: 0.1 }],
-            diagnostics: Diagnostics { kl_per_dim: vec![0.1, 0.2], zero_share: Some(0.5), ..Diagnostics::default() },
-            artifacts: vec![ArtifactRef { kind: ArtifactKind::Embedding, hash: ArtifactHash::of(b"x"), bytes: 1 }],
+            epochs: vec![EpochRecord {
+                epoch: 1,
+                loss_per_cell: 3.0,
+                sse_per_cell: 2.0,
+                kl_per_cell: 0.5,
+                seconds: 0.1,
+            }],
+            diagnostics: Diagnostics {
+                kl_per_dim: vec![0.1, 0.2],
+                zero_share: Some(0.5),
+                ..Diagnostics::default()
+            },
+            artifacts: vec![ArtifactRef {
+                kind: ArtifactKind::Embedding,
+                hash: ArtifactHash::of(b"x"),
+                bytes: 1,
+            }],
             environment: domain::outcome::Environment { worker: "w".into(), ..Default::default() },
         }
     }
@@ -339,7 +363,9 @@ mod tests {
         assert!(refused(|m| m.artifacts[0].hash = vec![1, 2].into()).contains("32 bytes"));
         assert!(refused(|m| m.artifacts[0].kind = "x".into()).contains("no artifact kind"));
         assert!(refused(|m| m.artifacts.push(m.artifacts[0].clone())).contains("twice"));
-        assert!(refused(|m| m.environment.as_mut().unwrap().host = "h".repeat(1000)).contains("bytes a name"));
+        assert!(
+            refused(|m| m.environment.as_mut().unwrap().host = "h".repeat(1000)).contains("bytes a name")
+        );
     }
 
     #[test]

@@ -5,7 +5,13 @@
 #![forbid(unsafe_code)]
 
 /// The generated messages and services.
-#[allow(missing_docs, clippy::all, clippy::allow_attributes_without_reason, unreachable_pub, reason = "generated")]
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    unreachable_pub,
+    reason = "generated"
+)]
 pub mod v1 {
     tonic::include_proto!("sweep.v1");
 }

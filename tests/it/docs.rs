@@ -22,7 +22,10 @@ fn commands_of_documents() -> Vec<String> {
             files.push(format!("docs/{name}"));
         }
     }
-    files.iter().flat_map(|file| commands_of(&std::fs::read_to_string(workspace_root().join(file)).unwrap())).collect()
+    files
+        .iter()
+        .flat_map(|file| commands_of(&std::fs::read_to_string(workspace_root().join(file)).unwrap()))
+        .collect()
 }
 
 fn commands_of(text: &str) -> Vec<String> {
@@ -32,7 +35,9 @@ fn commands_of(text: &str) -> Vec<String> {
         match line.trim() {
             "```sh" => in_block = true,
             "```" => in_block = false,
-            command if in_block && !command.is_empty() && !command.starts_with('#') => commands.push(command.to_owned()),
+            command if in_block && !command.is_empty() && !command.starts_with('#') => {
+                commands.push(command.to_owned())
+            }
             _ => {}
         }
     }
@@ -43,7 +48,8 @@ fn commands_of(text: &str) -> Vec<String> {
 fn clone_like() -> Scratch {
     let scratch = Scratch::new();
     for name in ["examples", "data"] {
-        std::os::unix::fs::symlink(workspace_root().join(name), scratch.join(name)).expect("a link can be made");
+        std::os::unix::fs::symlink(workspace_root().join(name), scratch.join(name))
+            .expect("a link can be made");
     }
     scratch
 }
@@ -61,7 +67,8 @@ fn every_command_of_the_documents_runs() {
         let words: Vec<&str> = command.split_whitespace().collect();
         match words.as_slice() {
             // The main job, with the binary that this run has built.
-            ["cargo", "run", "--release", "--bin", "coordinator", "--", args @ ..] | ["coordinator", args @ ..]
+            ["cargo", "run", "--release", "--bin", "coordinator", "--", args @ ..]
+            | ["coordinator", args @ ..]
                 if args[0] != "serve" =>
             {
                 let finished = run(&product.coordinator, scratch.path(), args);
@@ -69,7 +76,8 @@ fn every_command_of_the_documents_runs() {
             }
             // A coordinator and a worker: on a free port, so that two test runs do not meet.
             ["coordinator", "serve", args @ ..] => {
-                let port = args.iter().position(|arg| *arg == "--bind").expect("the document names an address");
+                let port =
+                    args.iter().position(|arg| *arg == "--bind").expect("the document names an address");
                 let rest: Vec<&str> = [&args[..port], &args[port + 2..]].concat();
                 let elsewhere = clone_like();
                 let (server, url) = serve(&elsewhere, &rest);
@@ -86,7 +94,8 @@ fn every_command_of_the_documents_runs() {
             // Run together with its coordinator above.
             ["worker", "--coordinator", _] => {}
             // This very test run, what it is part of, and what it has built.
-            ["cargo", "test", "--release", "--workspace"] | ["cargo", "build", "--release"] | [".ci/run"] => {}
+            ["cargo", "test", "--release", "--workspace"] | ["cargo", "build", "--release"] | [".ci/run"] => {
+            }
             // Benchmarks take minutes and peers from a registry: here only their names are held to what is there.
             ["cargo", "run", "--release", "-p", "bench", "--bin", name, ..] => {
                 let file = workspace_root().join(format!("bench/src/bin/{name}.rs"));
@@ -96,7 +105,10 @@ fn every_command_of_the_documents_runs() {
         }
     }
     assert!(unknown.is_empty(), "commands in the documents that no test runs: {unknown:#?}");
-    assert!(seen.iter().any(|command| command.contains("examples/quickstart.toml")), "the main job is documented");
+    assert!(
+        seen.iter().any(|command| command.contains("examples/quickstart.toml")),
+        "the main job is documented"
+    );
     assert!(scratch.join(".latentsweep/reports/quickstart/report.html").is_file());
 }
 
@@ -130,12 +142,14 @@ fn links_between_documents_lead_somewhere() {
 
 /// The tables of `docs/grid-file.md`, from the published schema, which follows from the reader's own table of keys.
 fn key_tables() -> String {
-    let text = std::fs::read_to_string(workspace_root().join("examples/grid.schema.json")).expect("the schema is there");
+    let text = std::fs::read_to_string(workspace_root().join("examples/grid.schema.json"))
+        .expect("the schema is there");
     let schema: Value = serde_json::from_str(&text).expect("the schema is JSON");
     let mut tables = String::new();
     for section in ["data", "model", "train", "evaluation"] {
         let table = &schema["properties"][section];
-        let _ = writeln!(tables, "\n## `[{section}]`\n\n{}\n", table["description"].as_str().unwrap_or_default());
+        let _ =
+            writeln!(tables, "\n## `[{section}]`\n\n{}\n", table["description"].as_str().unwrap_or_default());
         tables.push_str("| key | default | range | meaning |\n| --- | --- | --- | --- |\n");
         key_rows("", table, &mut tables);
     }
@@ -163,8 +177,12 @@ fn range_of(key: &Value) -> String {
         return words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" ");
     }
     let bound = |name: &str, sign: &str| key.get(name).map(|value| format!("{sign} {value}"));
-    let bounds =
-        [bound("minimum", "≥"), bound("exclusiveMinimum", ">"), bound("maximum", "≤"), bound("exclusiveMaximum", "<")];
+    let bounds = [
+        bound("minimum", "≥"),
+        bound("exclusiveMinimum", ">"),
+        bound("maximum", "≤"),
+        bound("exclusiveMaximum", "<"),
+    ];
     bounds.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 

@@ -42,7 +42,8 @@ fn kill_9_of_one_of_two_local_workers_mid_trial() {
     let board = leaderboard(&scratch, &["--per-trial"]);
     assert_eq!(without_attempts(without_times(board.clone())), without_attempts(expected));
     // The fault did fire: some trial needed a second attempt, and the person was told.
-    let attempts: u64 = board["rows"].as_array().unwrap().iter().filter_map(|row| row["attempts"].as_u64()).sum();
+    let attempts: u64 =
+        board["rows"].as_array().unwrap().iter().filter_map(|row| row["attempts"].as_u64()).sum();
     assert_eq!(attempts, 5, "four trials, one of them twice: {}", finished.stderr);
 }
 
@@ -50,7 +51,8 @@ fn kill_9_of_one_of_two_local_workers_mid_trial() {
 fn kill_9_of_a_remote_worker_mid_trial() {
     let expected = quiet_run();
     let scratch = scene(&small_grid("kill", GRID, EPOCHS));
-    let (server, url) = serve(&scratch, &["grid.toml", "--until-done", "--lease-ttl", "2s", "--heartbeat", "500ms"]);
+    let (server, url) =
+        serve(&scratch, &["grid.toml", "--until-done", "--lease-ttl", "2s", "--heartbeat", "500ms"]);
     let elsewhere = Scratch::new();
     let victim = start_worker(&elsewhere, "victim", &url);
     wait_until("the victim to train", PATIENCE, || (cpu_ticks(victim.pid())? >= 30).then_some(()));
@@ -59,7 +61,8 @@ fn kill_9_of_a_remote_worker_mid_trial() {
     let _ = server.finish(PATIENCE).expect_code(0);
     let _ = survivor.finish(PATIENCE).expect_code(0);
     let board = leaderboard(&scratch, &["--per-trial"]);
-    let attempts: u64 = board["rows"].as_array().unwrap().iter().filter_map(|row| row["attempts"].as_u64()).sum();
+    let attempts: u64 =
+        board["rows"].as_array().unwrap().iter().filter_map(|row| row["attempts"].as_u64()).sum();
     assert_eq!(attempts, 5, "four trials, one of them twice");
     assert_eq!(without_attempts(without_times(board)), without_attempts(expected));
 }
@@ -68,8 +71,12 @@ fn kill_9_of_a_remote_worker_mid_trial() {
 fn kill_9_of_the_coordinator_loses_nothing_that_was_finished() {
     let expected = quiet_run();
     let scratch = scene(&small_grid("kill", GRID, EPOCHS));
-    let sweep =
-        Running::start(&Product::get().coordinator, scratch.path(), "sweep", &["sweep", "grid.toml", "--workers", "1"]);
+    let sweep = Running::start(
+        &Product::get().coordinator,
+        scratch.path(),
+        "sweep",
+        &["sweep", "grid.toml", "--workers", "1"],
+    );
     wait_until("a first finished trial", PATIENCE, || {
         let finished = coordinator(&scratch, &["leaderboard", "--per-trial", "--format", "json"]);
         let board: serde_json::Value = serde_json::from_str(&finished.stdout).ok()?;

@@ -29,7 +29,11 @@ const RULES: &[Rule] = &[
     Rule { package: "eval", may_import: &["domain"], never: &["candle-core", "tokio", "tonic", "sqlx"] },
     Rule { package: "kernels", may_import: &[], never: &["candle-core", "tokio", "tonic", "sqlx", "rand"] },
     Rule { package: "stats", may_import: &[], never: &["candle-core", "tokio", "tonic", "sqlx", "rand"] },
-    Rule { package: "models", may_import: &["domain", "cells", "kernels"], never: &["tokio", "tonic", "sqlx"] },
+    Rule {
+        package: "models",
+        may_import: &["domain", "cells", "kernels"],
+        never: &["tokio", "tonic", "sqlx"],
+    },
     Rule {
         package: "worker",
         may_import: &["domain", "sweep-proto", "cells", "models", "eval"],
@@ -53,7 +57,8 @@ fn metadata() -> cargo_metadata::Metadata {
 #[test]
 fn nothing_points_up() {
     let metadata = metadata();
-    let ours: BTreeSet<&str> = metadata.workspace_packages().iter().map(|package| package.name.as_str()).collect();
+    let ours: BTreeSet<&str> =
+        metadata.workspace_packages().iter().map(|package| package.name.as_str()).collect();
     let rules: BTreeMap<&str, &Rule> = RULES.iter().map(|rule| (rule.package, rule)).collect();
     let mut faults = Vec::new();
     for package in metadata.workspace_packages() {
@@ -86,7 +91,8 @@ fn only_models_and_what_stands_on_it_reach_candle() {
     // Not only direct imports: nothing below may pull candle, an async runtime or a database in behind our back.
     let metadata = metadata();
     let resolve = metadata.resolve.as_ref().expect("metadata has a graph");
-    let name_of: BTreeMap<_, _> = metadata.packages.iter().map(|package| (&package.id, package.name.as_str())).collect();
+    let name_of: BTreeMap<_, _> =
+        metadata.packages.iter().map(|package| (&package.id, package.name.as_str())).collect();
     let normal_edges: BTreeMap<_, Vec<_>> = resolve
         .nodes
         .iter()

@@ -17,7 +17,8 @@ pub(crate) fn serve(scratch: &Scratch, more: &[&str]) -> (Running, String) {
         let said = running.stderr_so_far();
         let start = said.find("http://127.0.0.1:")?;
         let rest = &said[start..];
-        let end = rest[7..].find(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':')).map(|end| end + 7)?;
+        let end =
+            rest[7..].find(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':')).map(|end| end + 7)?;
         Some(rest[..end].to_owned())
     });
     (running, url)

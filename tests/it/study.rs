@@ -19,8 +19,10 @@ fn mean(board: &Value, model: &str, metric: &str) -> f64 {
 fn reference_range(column: &str) -> (f64, f64) {
     let text = std::fs::read_to_string(workspace_root().join("tests/data/torch-reference.csv")).unwrap();
     let mut lines = text.lines();
-    let position = lines.next().unwrap().split(',').position(|name| name == column).expect("a column of the file");
-    let values: Vec<f64> = lines.map(|line| line.split(',').nth(position).unwrap().parse().unwrap()).collect();
+    let position =
+        lines.next().unwrap().split(',').position(|name| name == column).expect("a column of the file");
+    let values: Vec<f64> =
+        lines.map(|line| line.split(',').nth(position).unwrap().parse().unwrap()).collect();
     (values.iter().copied().fold(f64::INFINITY, f64::min), values.iter().copied().fold(0.0, f64::max))
 }
 

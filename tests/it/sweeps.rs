@@ -45,8 +45,7 @@ pub(crate) fn without_times(mut board: Value) -> Value {
     board
 }
 
-const EVERY_MODEL: &str =
-    "model = [\"ae\", \"beta-vae\", \"beta-vsc\", \"pca\"]\nbeta = [1.0, 2.0]\nseed = { start = 0, count = 2 }";
+const EVERY_MODEL: &str = "model = [\"ae\", \"beta-vae\", \"beta-vsc\", \"pca\"]\nbeta = [1.0, 2.0]\nseed = { start = 0, count = 2 }";
 
 #[test]
 fn a_sweep_ends_with_a_leaderboard_and_a_report() {
@@ -81,7 +80,10 @@ fn a_sweep_ends_with_a_leaderboard_and_a_report() {
         assert!(length > 100, "{file} has {length} bytes");
     }
     let html = std::fs::read_to_string(reports.join("report.html")).unwrap();
-    assert!(!html.contains("cdn.") && !html.contains("src=\"http"), "the report loads something from a network");
+    assert!(
+        !html.contains("cdn.") && !html.contains("src=\"http"),
+        "the report loads something from a network"
+    );
 }
 
 #[test]
@@ -91,7 +93,11 @@ fn a_second_run_does_only_what_is_missing() {
     let first = leaderboard(&scratch, &["--per-trial"]);
 
     let again = coordinator(&scratch, &["sweep", "grid.toml"]).expect_code(0);
-    assert!(again.stderr.contains("nothing to run") || again.stderr.contains("nothing is missing"), "{}", again.stderr);
+    assert!(
+        again.stderr.contains("nothing to run") || again.stderr.contains("nothing is missing"),
+        "{}",
+        again.stderr
+    );
     assert_eq!(leaderboard(&scratch, &["--per-trial"]), first, "even the times are those of the first run");
 
     // One seed more: one trial more, and the old ones keep their very times.
@@ -113,7 +119,8 @@ fn two_fresh_runs_give_equal_bits() {
             let scratch = scene(&small_grid("bits", EVERY_MODEL, 3));
             // One worker at a time and two at once: neither may change a number.
             let workers = if run == 0 { "1" } else { "2" };
-            let _ = coordinator(&scratch, &["sweep", "grid.toml", "--quiet", "--workers", workers]).expect_code(0);
+            let _ = coordinator(&scratch, &["sweep", "grid.toml", "--quiet", "--workers", workers])
+                .expect_code(0);
             without_times(leaderboard(&scratch, &["--per-trial"]))
         })
         .collect();

@@ -11,7 +11,7 @@ CREATE TABLE events (
 
 CREATE TABLE sweeps (
     name       TEXT    PRIMARY KEY,
-    ordinal    INTEGER NOT NULL UNIQUE,  -- order of first submission
+    ordinal    INTEGER NOT NULL UNIQUE,  -- order of last submission
     created_ms INTEGER NOT NULL,         -- first submission
     about      TEXT    NOT NULL          -- JSON of the last submission
 ) STRICT;

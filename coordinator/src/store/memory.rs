@@ -131,14 +131,10 @@ impl Tables {
             problem: error.to_string(),
         };
         let mut record: SweepRecord = serde_json::from_str(about).map_err(unreadable)?;
-        match self.sweeps.iter_mut().find(|(known, _)| known.name == record.name) {
-            Some((known, members)) => {
-                record.created_ms = known.created_ms;
-                *known = record;
-                *members = trials.to_vec();
-            }
-            None => self.sweeps.push((record, trials.to_vec())),
+        if let Some(known) = self.sweeps.iter().position(|(known, _)| known.name == record.name) {
+            record.created_ms = self.sweeps.remove(known).0.created_ms;
         }
+        self.sweeps.push((record, trials.to_vec()));
         Ok(())
     }
 }

@@ -83,7 +83,7 @@ pub trait Store: Send + Sync + 'static {
     /// One sweep with all its trials, read in one transaction.
     async fn load_sweep(&self, name: &SweepName) -> Result<Option<SweepData>, StoreError>;
 
-    /// Every sweep, in the order of first submission.
+    /// Every sweep, in the order of last submission: the newest is the last.
     async fn list_sweeps(&self) -> Result<Vec<SweepRecord>, StoreError>;
 
     /// Writes everything out and closes; later calls fail.

@@ -57,7 +57,7 @@ async fn conforms(store: &dyn Store) {
 
     let names: Vec<String> =
         store.list_sweeps().await.unwrap().iter().map(|sweep| sweep.name.to_string()).collect();
-    assert_eq!(names, ["s", "t"]);
+    assert_eq!(names, ["t", "s"], "`s` was submitted first and last: the last time counts");
     let data = store.load_sweep(&s).await.unwrap().unwrap();
     assert_eq!(data.sweep, record("s", 7), "the first submission's time, everything else the last one's");
     let [first, second] = &data.trials[..] else { panic!("{:?}", data.trials) };

@@ -13,8 +13,7 @@ const AS_MANY_AS_CLASSES: &str = "classes";
 impl Config {
     /// Its parameters by the grid file's names, in the grid file's order, without the model's own name and without
     /// those that few people touch while they have their default (scoring, `latent_activation`). A net that is a
-    /// preset's is named by `preset`; any other is `"custom"` and followed by its widths. Whole numbers are written
-    /// without a fraction: 2, not 2.0.
+    /// preset's is named by `preset`; any other is `"custom"` and followed by its widths.
     #[must_use]
     pub fn params(&self) -> Vec<(String, Value)> {
         let mut plain = evaluation_params(&EvaluationSpec::default());
@@ -70,13 +69,16 @@ pub fn varying<'c>(configs: impl IntoIterator<Item = &'c Config>) -> Vec<String>
         .collect()
 }
 
-/// A value of [`Config::params`] as people write it: no quotes, widths joined by `-`, "none" for no layers.
+/// A value of [`Config::params`] as people write it: no quotes, 2 and not 2.0, widths joined by `-`, "none" for no layers.
 #[must_use]
 pub fn display_value(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Array(items) if items.is_empty() => "none".to_owned(),
         Value::Array(items) => items.iter().map(display_value).collect::<Vec<_>>().join("-"),
+        Value::Number(number) if number.is_f64() => {
+            number.as_f64().map_or_else(String::new, |float| float.to_string())
+        }
         other => other.to_string(),
     }
 }
@@ -160,15 +162,9 @@ fn evaluation_params(evaluation: &EvaluationSpec) -> Vec<(&'static str, Value)> 
     ]
 }
 
-/// A number as JSON, without a fraction where it has none.
+/// A number that may have a fraction: always a float in JSON, so that a column has one type.
 fn number(value: f64) -> Value {
-    /// Up to here every whole number is a double of its own.
-    const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
-    if value.fract() == 0.0 && value.abs() <= LARGEST_EXACT {
-        Value::from(value as i64)
-    } else {
-        Value::from(value)
-    }
+    Value::from(value)
 }
 
 fn word<T: serde::Serialize>(value: &T) -> Value {

@@ -135,8 +135,8 @@ async fn submit_sweep(
 ) -> Result<SqliteQueryResult, sqlx::Error> {
     query(
         "INSERT INTO sweeps (name, ordinal, created_ms, about)
-         VALUES (?1, (SELECT count(*) FROM sweeps), coalesce(json_extract(?2, '$.created_ms'), ?3), ?2)
-         ON CONFLICT (name) DO UPDATE SET about = excluded.about",
+         VALUES (?1, (SELECT coalesce(max(ordinal), -1) + 1 FROM sweeps), coalesce(json_extract(?2, '$.created_ms'), ?3), ?2)
+         ON CONFLICT (name) DO UPDATE SET about = excluded.about, ordinal = excluded.ordinal",
     )
     .bind(sweep)
     .bind(about)
