@@ -51,7 +51,7 @@ fn values_out_of_range() {
 
 #[test]
 fn a_text_that_is_no_toml() {
-    let _ = sweep_fails(&scene("name = \"x\nmodel = ["), BAD_CONFIG, &["grid.toml:1"]);
+    let _ = sweep_fails(&scene("name = \"x\"\nmodel = ["), BAD_CONFIG, &["grid.toml:2:10", "unclosed", "^"]);
 }
 
 #[test]

@@ -261,13 +261,13 @@ fn params_are_flat_plain_and_without_usual_values() {
     };
     assert_eq!(
         text(&plan.configs[0]),
-        "beta=2 alpha=0.5 c=50 gate=\"exp-relu\" encode=\"mean\" latent_dim=6 preset=\"report\" epochs=200 batch_size=256 \
-         learning_rate=0.001 perplexity=30"
+        "beta=2.0 alpha=0.5 c=50.0 gate=\"exp-relu\" encode=\"mean\" latent_dim=6 preset=\"report\" epochs=200 batch_size=256 \
+         learning_rate=0.001 perplexity=30.0"
     );
     assert_eq!(
         text(&plan.configs[1]),
         "latent_dim=6 preset=\"custom\" encoder=[64] branch=[16] decoder=[16,32,128] first_activation=\"none\" epochs=200 \
-         batch_size=256 learning_rate=0.001 perplexity=30"
+         batch_size=256 learning_rate=0.001 perplexity=30.0"
     );
     assert_eq!(labels(&plan), ["beta-vsc preset=report", "ae preset=custom"]);
 }

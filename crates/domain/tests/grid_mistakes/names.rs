@@ -1,0 +1,354 @@
+//! Keys, sections and models that are not there, misspelt, missing or in the wrong place.
+
+use crate::{HEAD, assert_refused};
+
+#[test]
+fn an_unknown_key_in_a_section() {
+    assert_refused(
+        &format!(
+            "{HEAD}{}",
+            r#"[grid]
+model = "ae"
+[train]
+batchsize = 64
+"#
+        ),
+        r#"grid.toml:7:1: unknown key "batchsize" in [train]
+7 | batchsize = 64
+  | ^^^^^^^^^
+help: did you mean "batch_size"? [train] has epochs, batch_size and learning_rate"#,
+    );
+}
+
+#[test]
+fn a_key_of_another_section() {
+    assert_refused(
+        &format!(
+            "{HEAD}{}",
+            r#"[grid]
+model = "ae"
+[model]
+epochs = 3
+"#
+        ),
+        r#"grid.toml:7:1: unknown key "epochs" in [model]
+7 | epochs = 3
+  | ^^^^^^
+help: epochs belongs in [train]; [model] has beta, alpha, c, gate, encode, latent_dim, preset, encoder, branch, decoder, first_activation, latent_activation, pca, ae, beta-vae and beta-vsc"#,
+    );
+}
+
+#[test]
+fn another_word_for_a_key() {
+    assert_refused(
+        &format!(
+            "{HEAD}{}",
+            r#"[grid]
+model = "ae"
+[train]
+lr = 1e-3
+"#
+        ),
+        r#"grid.toml:7:1: unknown key "lr" in [train]
+7 | lr = 1e-3
+  | ^^
+help: did you mean "learning_rate"? [train] has epochs, batch_size and learning_rate"#,
+    );
+}
+
+#[test]
+fn an_unknown_section() {
+    assert_refused(
+        r#"name = "x"
+[dat]
+path = "cells"
+[grid]
+model = "ae"
+"#,
+        r#"grid.toml:2:2: unknown key "dat" in the grid file
+2 | [dat]
+  |  ^^^
+help: did you mean "data"? the grid file has name, data, grid, train, model, evaluation and override"#,
+    );
+}
+
+#[test]
+fn an_unknown_key_in_the_grid() {
+    assert_refused(
+        &format!(
+            "{HEAD}{}",
+            r#"[grid]
+model = "ae"
+latent_dims = [2, 6]
+"#
+        ),
+        r#"grid.toml:6:1: unknown key "latent_dims" in [grid]
+6 | latent_dims = [2, 6]
+  | ^^^^^^^^^^^
+help: did you mean "latent_dim"? [grid] has model, seed, zip, beta, alpha, c, gate, encode, latent_dim, preset, encoder, branch, decoder, first_activation, latent_activation, epochs, batch_size, learning_rate, perplexity, tsne_iterations, kmeans_starts, clusters and nmi"#,
+    );
+}
+
+#[test]
+fn an_unknown_dotted_key() {
+    assert_refused(
+        &format!(
+            "{HEAD}{}",
+            r#"[grid]
+model = "ae"
+"train.epoch" = [10, 20]
+"#
+        ),
+        r#"grid.toml:6:1: unknown key "train.epoch" in [grid]
+6 | "train.epoch" = [10, 20]
+  | ^^^^^^^^^^^^^
+help: did you mean "train.epochs"? [grid] has model, seed, zip, beta, alpha, c, gate, encode, latent_dim, preset, encoder, branch, decoder, first_activation, latent_activation, epochs, batch_size, learning_rate, perplexity, tsne_iterations, kmeans_starts, clusters and nmi"#,
+    );
+}
+
+#[test]
+fn an_unknown_nested_key() {
+    assert_refused(
+        &format!(
+            "{HEAD}{}",
+            r#"[grid]
+model = "ae"
+train.learning_rat = [1e-3, 1e-4]
+"#
+        ),
+        r#"grid.toml:6:7: unknown key "train.learning_rat" in [grid]
+6 | train.learning_rat = [1e-3, 1e-4]
+  |       ^^^^^^^^^^^^
+help: did you mean "train.learning_rate"? [grid] has model, seed, zip, beta, alpha, c, gate, encode, latent_dim, preset, encoder, branch, decoder, first_activation, latent_activation, epochs, batch_size, learning_rate, perplexity, tsne_iterations, kmeans_starts, clusters and nmi"#,
+    );
+}
+
+#[test]
+fn an_unknown_model() {
+    assert_refused(
+        &format!(
+            "{HEAD}{}",
+            r#"[grid]
+model = ["ae", "beta-vea"]
+"#
+        ),
+        r#"grid.toml:5:16: unknown model "beta-vea"
+5 | model = ["ae", "beta-vea"]
+  |                ^^^^^^^^^^
+help: did you mean "beta-vae"? model is one of "pca", "ae", "beta-vae" or "beta-vsc""#,
+    );
+}
+
+#[test]
+fn a_model_by_a_short_name() {
+    assert_refused(
+        &format!(
+            "{HEAD}{}",
+            r#"[grid]
+model = ["vae"]
+"#
+        ),
+        r#"grid.toml:5:10: unknown model "vae"
+5 | model = ["vae"]
+  |          ^^^^^
+help: did you mean "beta-vae"? model is one of "pca", "ae", "beta-vae" or "beta-vsc""#,
+    );
+}
+
+#[test]
+fn a_model_twice() {
+    assert_refused(
+        &format!(
+            "{HEAD}{}",
+            r#"[grid]
+model = ["ae", "pca", "ae"]
+"#
+        ),
+        r#"grid.toml:5:23: model "ae" is listed twice (first at 5:10)
+5 | model = ["ae", "pca", "ae"]
+  |                       ^^^^
+help: remove one of them: equal trials are one trial"#,
+    );
+}
+
+#[test]
+fn no_model() {
+    assert_refused(
+        &format!(
+            "{HEAD}{}",
+            "[grid]
+seed = [0, 1]
+"
+        ),
+        r#"grid.toml:4:2: [grid] has no model
+4 | [grid]
+  |  ^^^^
+help: write model = ["ae", "beta-vae"]; model is one of "pca", "ae", "beta-vae" or "beta-vsc""#,
+    );
+}
+
+#[test]
+fn an_empty_list_of_models() {
+    assert_refused(
+        &format!(
+            "{HEAD}{}",
+            "[grid]
+model = []
+"
+        ),
+        r#"grid.toml:5:9: model is an empty list
+5 | model = []
+  |         ^^
+help: give at least one value; each is one of "pca", "ae", "beta-vae" or "beta-vsc""#,
+    );
+}
+
+#[test]
+fn the_models_in_the_wrong_place() {
+    assert_refused(
+        r#"name = "x"
+model = ["ae"]
+[data]
+path = "cells"
+[grid]
+"#,
+        r#"grid.toml:2:1: the models to compare stand in [grid]
+2 | model = ["ae"]
+  | ^^^^^
+help: write model = ["ae", "beta-vae"] below [grid]; [model] holds values for the models"#,
+    );
+}
+
+#[test]
+fn no_grid() {
+    assert_refused(
+        HEAD,
+        r#"grid.toml:1:1: the grid file has no section [grid]
+help: write [grid] with model = ["ae", "beta-vae"]: the models to compare"#,
+    );
+}
+
+#[test]
+fn no_data() {
+    assert_refused(
+        r#"name = "x"
+[grid]
+model = "ae"
+"#,
+        r#"grid.toml:1:1: the grid file has no section [data]
+help: write [data] with path = "…": the folder with the counts"#,
+    );
+}
+
+#[test]
+fn no_name() {
+    assert_refused(
+        r#"[data]
+path = "cells"
+[grid]
+model = "ae"
+"#,
+        r#"grid.toml:1:1: the grid file has no name
+help: write name = "my-sweep" at the top of the file"#,
+    );
+}
+
+#[test]
+fn a_name_that_is_no_folder() {
+    assert_refused(
+        r#"name = "my sweep/1"
+[data]
+path = "cells"
+[grid]
+model = "ae"
+"#,
+        r#"grid.toml:1:8: name = "my sweep/1" cannot name a sweep
+1 | name = "my sweep/1"
+  |        ^^^^^^^^^^^^
+help: a name has 1 to 100 letters (a to z), digits, '-', '_' or '.', and starts with a letter or digit; for example "my-sweep-1""#,
+    );
+}
+
+#[test]
+fn no_path() {
+    assert_refused(
+        r#"name = "x"
+[data]
+labels = "l.csv"
+[grid]
+model = "ae"
+"#,
+        "grid.toml:2:2: [data] has no path
+2 | [data]
+  |  ^^^^
+help: add path = … (10x directory with the counts)",
+    );
+}
+
+#[test]
+fn an_input_of_a_later_version() {
+    assert_refused(
+        r#"name = "x"
+[data]
+path = "cells"
+input = "scaled"
+[grid]
+model = "ae"
+"#,
+        r#"grid.toml:4:9: input = "scaled" is not available in this version
+4 | input = "scaled"
+  |         ^^^^^^^^
+help: input must be "lognorm""#,
+    );
+}
+
+#[test]
+fn genes_of_a_later_version() {
+    assert_refused(
+        r#"name = "x"
+[data]
+path = "cells"
+genes = { hvg = 2000 }
+[grid]
+model = "ae"
+"#,
+        r#"grid.toml:4:11: hvg in [data.genes] is not available in this version
+4 | genes = { hvg = 2000 }
+  |           ^^^
+help: use genes = "all": all genes that pass quality control"#,
+    );
+}
+
+#[test]
+fn labels_of_a_later_version() {
+    assert_refused(
+        r#"name = "x"
+[data]
+path = "cells.h5ad"
+labels = { obs = "cell_type" }
+[grid]
+model = "ae"
+"#,
+        r#"grid.toml:4:12: obs in [data.labels] is not available in this version
+4 | labels = { obs = "cell_type" }
+  |            ^^^
+help: name a CSV: labels = { file = "labels.csv", column = "cell_type" }"#,
+    );
+}
+
+#[test]
+fn labels_without_their_column() {
+    assert_refused(
+        r#"name = "x"
+[data]
+path = "cells"
+labels = { file = "l.csv" }
+[grid]
+model = "ae"
+"#,
+        r#"grid.toml:4:10: [data.labels] has no column
+4 | labels = { file = "l.csv" }
+  |          ^^^^^^^^^^^^^^^^^^
+help: add column = … (Its column of labels)"#,
+    );
+}
