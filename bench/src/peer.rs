@@ -21,7 +21,10 @@ pub fn python() -> anyhow::Result<PathBuf> {
     let python = environment.join("bin/python");
     let complete = environment.join("complete");
     if !complete.is_file() {
-        eprintln!("installing {} into {}", PACKAGES.join(", "), environment.display());
+        #[expect(clippy::print_stderr, reason = "a download of a gigabyte is announced")]
+        {
+            eprintln!("installing {} into {}", PACKAGES.join(", "), environment.display());
+        }
         succeed(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
         succeed(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES))?;
         std::fs::write(&complete, PACKAGES.join("\n")).context("marking the peers as installed")?;

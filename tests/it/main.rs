@@ -1,4 +1,5 @@
 //! Whole-system tests: one binary, one module a theme.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed: helpers may, too")]
 
 mod bad_input;
 mod docs;

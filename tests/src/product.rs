@@ -97,6 +97,7 @@ impl Default for Scratch {
     }
 }
 
+#[expect(clippy::print_stderr, reason = "a failed test says where its traces are")]
 impl Drop for Scratch {
     fn drop(&mut self) {
         if std::thread::panicking()

@@ -52,7 +52,7 @@ fn main() -> anyhow::Result<()> {
         decoder_bias: &weights[..csr.n_cols],
     };
     let mut layers = GeneLayers::new(&init, &matrix, BATCH, Isa::best()?)?;
-    let hidden: Vec<f32> = (0..BATCH * width).map(|i| (i as f32 * 2.718_281_8).sin().max(0.0)).collect();
+    let hidden: Vec<f32> = (0..BATCH * width).map(|i| (i as f32 * 2.7).sin().max(0.0)).collect();
     let grad_first = hidden.clone();
     let (mut first, mut grad_hidden) = (vec![0.0; BATCH * width], vec![0.0; BATCH * width]);
     let adam = Adam { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8 };

@@ -61,7 +61,7 @@ fn engines_agree_on_a_batch_of_the_studys_nets() {
 
 /// Seed 1 of every model keeps the engines within 1e-6 of each other on every instruction set. Not every seed can: where
 /// a pre-activation falls within rounding of ReLU's kink, the two engines go different ways from there (β-VAE seed 2 and
-/// β-VSC seeds 0 and 2 do, by up to 3e-3 in one epoch), as PyTorch does between two numbers of threads.
+/// β-VSC seeds 0 and 2 do, by up to 3e-3 in one epoch).
 #[test]
 fn losses_of_55_steps_agree_within_1e_4() {
     let report = |kind| NetSpec::of_preset(Preset::Report, kind, 6);
