@@ -1,6 +1,10 @@
-//! Memory for the kernels: `f32` slices that start at a cache line, so that no vector load straddles two lines.
+//! Memory for the kernels: `f32` slices that start at a cache line, so that no vector load straddles two lines; how many
+//! genes are worked on together; rows with padding. No arithmetic.
 
 use std::ops::{Deref, DerefMut};
+
+/// Genes whose gradients, weights and moments are worked on together: they fit in the first two levels of cache.
+pub(crate) const BLOCK: usize = 64;
 
 /// Bytes of a cache line, and of the widest vector.
 const ALIGN_BYTES: usize = 64;
@@ -44,5 +48,12 @@ impl Deref for Aligned {
 impl DerefMut for Aligned {
     fn deref_mut(&mut self) -> &mut [f32] {
         &mut self.storage[self.start..self.start + self.len]
+    }
+}
+
+/// Copies dense rows into padded ones; the padding is left alone.
+pub(crate) fn pack(rows: &[f32], width: usize, out: &mut [f32], stride: usize) {
+    for (to, from) in out.chunks_exact_mut(stride).zip(rows.chunks_exact(width)) {
+        to[..width].copy_from_slice(from);
     }
 }

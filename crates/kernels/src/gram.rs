@@ -16,9 +16,8 @@
 use std::ops::Range;
 
 use crate::batch::Batch;
-use crate::buffer::{Aligned, PAD};
+use crate::buffer::{Aligned, BLOCK, PAD, pack};
 use crate::isa::Isa;
-use crate::layers::{BLOCK, pack};
 use crate::simd::{self, Operand};
 use crate::weights::{Shape, Weights};
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::adam::Adam;
 use crate::batch::Batch;
-use crate::buffer::Aligned;
+use crate::buffer::{Aligned, BLOCK};
 use crate::error::KernelError;
 use crate::gram::Gram;
 use crate::isa::Isa;
@@ -14,9 +14,6 @@ use crate::residual::Residual;
 use crate::simd::{self, Operand};
 use crate::state::{GeneLayersInit, GeneLayersState};
 use crate::weights::{Weights, gather};
-
-/// Genes whose gradients, weights and moments are worked on together: they fit in the first two levels of cache.
-pub(crate) const BLOCK: usize = 64;
 
 /// Weights that a product with the batch goes through before the next ones: half a second level of cache.
 const BUCKET_BYTES: usize = 1 << 20;
@@ -397,11 +394,4 @@ impl<'a> GeneLayers<'a> {
 /// The genes in blocks of [`BLOCK`].
 fn blocks(genes: usize) -> impl Iterator<Item = Range<usize>> {
     (0..genes).step_by(BLOCK).map(move |start| start..(start + BLOCK).min(genes))
-}
-
-/// Copies dense rows into padded ones; the padding is left alone.
-pub(crate) fn pack(rows: &[f32], width: usize, out: &mut [f32], stride: usize) {
-    for (to, from) in out.chunks_exact_mut(stride).zip(rows.chunks_exact(width)) {
-        to[..width].copy_from_slice(from);
-    }
 }

@@ -7,9 +7,8 @@
 use std::ops::Range;
 
 use crate::batch::Batch;
-use crate::buffer::{Aligned, padded};
+use crate::buffer::{Aligned, pack, padded};
 use crate::isa::Isa;
-use crate::layers::pack;
 use crate::simd::{self, Operand};
 use crate::weights::{Shape, Weights};
 
