@@ -62,12 +62,6 @@ impl Station {
         self.state.join("cache")
     }
 
-    /// What goes on now.
-    #[cfg(feature = "local-workers")]
-    pub(super) fn now(&self) -> crate::runtime::ProgressSnapshot {
-        self.handle.progress().borrow().clone()
-    }
-
     /// Stops listening, writes everything out, and lets go of the folder.
     pub(super) async fn stop(self) {
         if let Some(server) = self.server {

@@ -65,7 +65,7 @@ pub(super) async fn run(state: &Path, args: Args) -> Result<Ending, CliError> {
         let known =
             if receipt.ended > 0 { format!(" ({} ended before)", receipt.ended) } else { String::new() };
         screen.say(&format!("{name}: {missing} trials to run{known}"));
-        run_trials(&mut station, &args, &screen).await
+        run_trials(&mut station, &args, &screen, missing).await
     };
     let data = record::load_from(station.handle.store().as_ref(), state, Some(&name)).await;
     station.stop().await;
@@ -117,14 +117,19 @@ enum Run {
 }
 
 #[cfg(not(feature = "local-workers"))]
-async fn run_trials(_: &mut Station, _: &Args, _: &Screen) -> Result<Run, CliError> {
+async fn run_trials(_: &mut Station, _: &Args, _: &Screen, _: u64) -> Result<Run, CliError> {
     Err(CliError::Workers(
         "this coordinator was built without local workers: use `coordinator serve` and start workers elsewhere".to_owned(),
     ))
 }
 
 #[cfg(feature = "local-workers")]
-async fn run_trials(station: &mut Station, args: &Args, screen: &Screen) -> Result<Run, CliError> {
+async fn run_trials(
+    station: &mut Station,
+    args: &Args,
+    screen: &Screen,
+    missing: u64,
+) -> Result<Run, CliError> {
     use super::screen::Follower;
     use super::signals::Interrupts;
     use crate::local_workers::{LaunchPlan, LocalWorkers};
@@ -133,9 +138,9 @@ async fn run_trials(station: &mut Station, args: &Args, screen: &Screen) -> Resu
     let address = station.listen(args.bind).await?;
     let cores =
         std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
-    // A worker that could never get a trial would only take memory.
-    let waiting = super::screen::active_counts(&station.now()).pending.max(1);
-    let useful = u32::try_from(waiting.div_ceil(u64::from(args.slots.get()))).unwrap_or(u32::MAX);
+    // A worker that could never get a trial would only take memory. The receipt says how many wait, not the progress,
+    // which may lie a tick behind.
+    let useful = u32::try_from(missing.div_ceil(u64::from(args.slots.get()))).unwrap_or(u32::MAX);
     let wanted = args.workers.map_or(cores, NonZeroU32::get).min(useful);
     let plan = LaunchPlan {
         url: format!("http://{address}"),

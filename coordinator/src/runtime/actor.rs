@@ -118,6 +118,10 @@ impl Actor {
         }
         self.recent.note(&events, &effects);
         effects.iter().for_each(log_effect);
+        // Who has submitted a sweep finds it in the progress; everything else may wait for the next tick.
+        if events.iter().any(|event| matches!(event, Event::SweepSubmitted { .. })) {
+            self.publish();
+        }
         for (answer, reply) in waiting {
             // Whoever asked may have gone.
             let _ = answer.send(reply.map_err(RuntimeError::Rejected));
