@@ -25,12 +25,8 @@ pub fn workspace_root() -> PathBuf {
 /// When the data in the repository cannot be read.
 pub fn pbmc3k() -> anyhow::Result<cells::Dataset> {
     let spec = domain::DataSpec {
-        path: "data/pbmc3k".to_owned(),
         labels: Some(domain::data::LabelSource::File("data/pbmc3k/labels.csv".to_owned())),
-        input: domain::data::Input::Lognorm,
-        genes: domain::data::Genes::All,
-        scale_factor: 1e4,
-        qc: domain::data::QualityControl::default(),
+        ..domain::DataSpec::of_path("data/pbmc3k")
     };
     cells::prepare(&spec, &workspace_root()).context("preparing data/pbmc3k")
 }

@@ -5,6 +5,7 @@ mod bad_input;
 mod docs;
 mod faults;
 mod house;
+mod inspect;
 mod network;
 mod study;
 mod sweeps;

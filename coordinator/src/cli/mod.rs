@@ -4,6 +4,7 @@
 //! `intake` turns a grid file into a sweep, `record` reads what was recorded. Must not live here: decisions about
 //! trials, how numbers are computed, exit codes (they are [`crate::error`]'s).
 
+mod inspect;
 mod intake;
 mod leaderboard;
 mod plan;
@@ -58,6 +59,8 @@ enum Command {
     Sweep(sweep::Args),
     /// Say what a grid file asks for, without running it
     Plan(plan::Args),
+    /// Say what a data set is and what preprocessing makes of it
+    Inspect(inspect::Args),
     /// Hand out trials to workers on this and other machines
     Serve(serve::Args),
     /// Give a grid file to a coordinator that serves
@@ -112,6 +115,7 @@ fn run(cli: Cli) -> Result<Ending, CliError> {
     let state = cli.state;
     match cli.command {
         Command::Plan(args) => block_on(plan::run(&state, &args)),
+        Command::Inspect(args) => inspect::run(&args),
         Command::Sweep(args) => block_on(sweep::run(&state, args)),
         Command::Serve(args) => block_on(serve::run(&state, args)),
         Command::Submit(args) => block_on(submit::run(args)),
@@ -176,6 +180,9 @@ mod tests {
             "coordinator sweep grid.toml",
             "coordinator sweep grid.toml --workers 2 --slots 1 --state s --bind 127.0.0.1:0 --quiet",
             "coordinator plan grid.toml",
+            "coordinator inspect data/pbmc3k",
+            "coordinator inspect a.h5ad --layer counts --obs cell_type --format json",
+            "coordinator inspect a.csv.gz --orientation genes-by-cells --labels l.csv",
             "coordinator serve a.toml b.toml --bind 127.0.0.1:7733 --until-done --lease-ttl 2s --heartbeat 500ms",
             "coordinator submit grid.toml --coordinator http://127.0.0.1:7733",
             "coordinator status",
@@ -190,6 +197,8 @@ mod tests {
             "coordinator sweep",
             "coordinator serve --bind 0.0.0.0:7733",
             "coordinator sweep grid.toml --workers 0",
+            "coordinator inspect a.csv --orientation sideways",
+            "coordinator inspect a.h5ad --obs x --labels l.csv",
             "coordinator leaderboard --metric accuracy",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");

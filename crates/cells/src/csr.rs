@@ -73,12 +73,40 @@ impl Csr {
         }
     }
 
+    /// The matrix, leaving one without rows and columns in its place.
+    pub(crate) fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::from_arrays(0, vec![0], Vec::new(), Vec::new()))
+    }
+
     /// The same entries with other values, row by row: `change(columns, values of that row)`.
     pub(crate) fn map_rows(mut self, mut change: impl FnMut(&[u32], &mut [f32])) -> Self {
         for bounds in self.indptr.windows(2) {
             let entries = bounds[0] as usize..bounds[1] as usize;
             change(&self.indices[entries.clone()], &mut self.values[entries]);
         }
+        self
+    }
+
+    /// The same matrix without entries of value 0. Works in place.
+    pub(crate) fn without_zeros(mut self) -> Self {
+        if self.values.iter().all(|&value| value != 0.0) {
+            return self;
+        }
+        let mut write = 0;
+        let mut row_start = 0;
+        for row in 0..self.indptr.len() - 1 {
+            let row_end = self.indptr[row + 1] as usize;
+            for read in row_start..row_end {
+                if self.values[read] != 0.0 {
+                    (self.indices[write], self.values[write]) = (self.indices[read], self.values[read]);
+                    write += 1;
+                }
+            }
+            self.indptr[row + 1] = write as u64;
+            row_start = row_end;
+        }
+        self.indices.truncate(write);
+        self.values.truncate(write);
         self
     }
 

@@ -1,10 +1,16 @@
 //! Everything that can be wrong with somebody's data, in words for the person who has to put it right: what, where,
 //! why, and the next step. Deciding what is wrong must not live here.
 
+mod h5;
+mod table;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
 use domain::Fingerprint;
+
+pub use h5::H5Problem;
+pub use table::TableProblem;
 
 /// Why a data set could not be made, opened or written. Its text is a whole message; an operating system's own
 /// words, where there are any, are the [`source`](std::error::Error::source).
@@ -23,8 +29,8 @@ pub enum CellsError {
     },
     /// There is nothing at the data path.
     #[error(
-        "{path}: there is no such folder (`path` in the [data] table is {written:?}). A relative path is taken from \
-         the working directory; correct it, or give an absolute one"
+        "{path}: there is no such file or folder (`path` in the [data] table is {written:?}). A relative path is taken \
+         from the working directory; correct it, or give an absolute one"
     )]
     NoSuchPath {
         /// Where it was looked for.
@@ -32,11 +38,11 @@ pub enum CellsError {
         /// As the user wrote it.
         written: String,
     },
-    /// The data path is a file.
+    /// The data path is a file of an unknown kind.
     #[error(
-        "{path} is a file, but a 10x folder is needed (matrix.mtx, barcodes.tsv and genes.tsv or features.tsv). {advice}"
+        "{path} is a file of a kind that is not read: counts come as .h5ad, 10x .h5, .csv, .tsv or a 10x folder. {advice}"
     )]
-    NotAFolder {
+    UnknownFile {
         /// The file.
         path: PathBuf,
         /// What to do with this kind of file.
@@ -75,6 +81,26 @@ pub enum CellsError {
         line: u64,
         /// What is wrong there.
         problem: TextProblem,
+    },
+    /// An HDF5 file says something that can't be.
+    #[error("{path}, {entry}: {problem}")]
+    H5 {
+        /// The file.
+        path: PathBuf,
+        /// The entry in it.
+        entry: String,
+        /// What is wrong there.
+        problem: Box<H5Problem>,
+    },
+    /// A table of counts says something that can't be.
+    #[error("{path}, line {line}: {problem}")]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// 1-based.
+        line: u64,
+        /// What is wrong there.
+        problem: Box<TableProblem>,
     },
     /// A Matrix Market file says something else than a matrix of counts.
     #[error("{path}, line {line}: {problem}")]
@@ -136,12 +162,15 @@ pub enum CellsError {
     },
     /// Cells without a label.
     #[error(
-        "{path}: {count} of the {cells} cells that pass quality control have no label, e.g. {examples}; a barcode \
-         there looks like {there}. Complete the file, or leave `labels` out of [data]"
+        "{path}: {count} of the {cells} cells that pass quality control have no label in {column:?}, e.g. {examples}; a \
+         name there looks like {there}. Complete the labels, or set unlabelled = \"drop\" (leave those cells out) or \
+         unlabelled = \"keep\" (a class of their own) in [data]"
     )]
     MissingLabels {
-        /// The CSV.
+        /// The file.
         path: PathBuf,
+        /// The column.
+        column: String,
         /// How many cells lack one.
         count: usize,
         /// How many cells there are.
@@ -200,6 +229,14 @@ impl CellsError {
 
     pub(crate) fn text(path: &Path, line: u64, problem: TextProblem) -> Self {
         Self::Text { path: path.to_owned(), line, problem }
+    }
+
+    pub(crate) fn h5(path: &Path, entry: impl Into<String>, problem: H5Problem) -> Self {
+        Self::H5 { path: path.to_owned(), entry: entry.into(), problem: Box::new(problem) }
+    }
+
+    pub(crate) fn table(path: &Path, line: u64, problem: TableProblem) -> Self {
+        Self::Table { path: path.to_owned(), line, problem: Box::new(problem) }
     }
 
     pub(crate) fn matrix(path: &Path, line: u64, problem: MatrixProblem) -> Self {

@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use domain::data::Unlabelled;
+
 use crate::error::CellsError;
 use crate::read::labels::LabelTable;
 
@@ -23,26 +25,51 @@ impl Labels {
     pub const MAX_CLASSES: usize = u16::MAX as usize;
 }
 
+/// The class of cells without a label, when they are kept.
+pub const UNLABELLED: &str = "unlabelled";
+
+/// Labels, and which cells they are for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assigned {
+    /// Of the cells that stay.
+    pub labels: Labels,
+    /// Positions of the cells that stay (ascending); `None` when all do.
+    pub kept: Option<Vec<u32>>,
+}
+
 /// Gives every cell its label. Rows of the table about other cells are ignored; classes without a cell do not exist.
 ///
 /// # Errors
-/// Cells without a label, with their number and the first few barcodes; more than [`Labels::MAX_CLASSES`] classes.
-pub fn assign(table: &LabelTable, barcodes: &[String]) -> Result<Labels, CellsError> {
+/// Cells without a label (unless `unlabelled` says what to do with them), with their number and the first few
+/// barcodes; more than [`Labels::MAX_CLASSES`] classes.
+pub fn assign(
+    table: &LabelTable,
+    barcodes: &[String],
+    unlabelled: Unlabelled,
+) -> Result<Assigned, CellsError> {
     let mut size_of: HashMap<&str, usize> = HashMap::new();
     let mut label_of_cell = Vec::with_capacity(barcodes.len());
+    let mut labelled = Vec::with_capacity(barcodes.len());
     let mut missing = Vec::new();
-    for barcode in barcodes {
-        match table.label_of.get(barcode) {
-            Some(label) => {
-                *size_of.entry(label).or_default() += 1;
-                label_of_cell.push(label.as_str());
-            }
-            None => missing.push(barcode.as_str()),
+    for (cell, barcode) in (0..).zip(barcodes) {
+        let found = table.label_of.get(barcode).map(String::as_str);
+        if found.is_none() {
+            missing.push(barcode.as_str());
+        }
+        if let Some(label) = found.or((unlabelled == Unlabelled::Keep).then_some(UNLABELLED)) {
+            *size_of.entry(label).or_default() += 1;
+            label_of_cell.push(label);
+            labelled.push(cell);
         }
     }
-    if !missing.is_empty() {
+    let is_mistake = match unlabelled {
+        Unlabelled::Error => !missing.is_empty(),
+        Unlabelled::Drop | Unlabelled::Keep => missing.len() == barcodes.len(), // names of other cells altogether
+    };
+    if is_mistake {
         return Err(CellsError::MissingLabels {
             path: table.path.clone(),
+            column: table.column.clone(),
             count: missing.len(),
             cells: barcodes.len(),
             examples: missing[..missing.len().min(EXAMPLES)].join(", "),
@@ -61,15 +88,18 @@ pub fn assign(table: &LabelTable, barcodes: &[String]) -> Result<Labels, CellsEr
     classes
         .sort_unstable_by(|(name_a, size_a), (name_b, size_b)| size_b.cmp(size_a).then(name_a.cmp(name_b)));
     let number_of: HashMap<&str, u16> = classes.iter().map(|&(name, _)| name).zip(0..).collect();
-    Ok(Labels {
+    let labels = Labels {
         of_cell: label_of_cell.iter().map(|label| number_of[label]).collect(),
         classes: classes.iter().map(|&(name, _)| name.to_owned()).collect(),
-    })
+    };
+    Ok(Assigned { labels, kept: (labelled.len() < barcodes.len()).then_some(labelled) })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Labels, assign};
+    use domain::data::Unlabelled;
+
+    use super::{Assigned, Labels, UNLABELLED};
     use crate::CellsError;
     use crate::read::labels::LabelTable;
 
@@ -80,6 +110,10 @@ mod tests {
             first_barcode: rows.first().map(|row| row.0.to_owned()),
             label_of: rows.iter().map(|&(barcode, label)| (barcode.to_owned(), label.to_owned())).collect(),
         }
+    }
+
+    fn assign(table: &LabelTable, barcodes: &[String]) -> Result<Labels, CellsError> {
+        super::assign(table, barcodes, Unlabelled::Error).map(|assigned| assigned.labels)
     }
 
     fn names(barcodes: &[&str]) -> Vec<String> {
@@ -100,6 +134,19 @@ mod tests {
         for part in ["labels.csv", "2 of the 3 cells", "A, B", "looks like A-1"] {
             assert!(message.contains(part), "{message}");
         }
+    }
+
+    #[test]
+    fn cells_without_label_are_left_out_or_a_class_when_that_is_asked_for() {
+        let table = table(&[("1", "b"), ("3", "a"), ("4", "b")]);
+        let cells = names(&["1", "2", "3", "4"]);
+        let Assigned { labels, kept } = super::assign(&table, &cells, Unlabelled::Drop).unwrap();
+        assert_eq!((labels.of_cell, kept), (vec![0, 1, 0], Some(vec![0, 2, 3])));
+        let Assigned { labels, kept } = super::assign(&table, &cells, Unlabelled::Keep).unwrap();
+        assert_eq!((labels.classes.last().map(String::as_str), kept), (Some(UNLABELLED), None));
+        assert_eq!(labels.of_cell, [0, 2, 1, 0]);
+        let strangers = names(&["x", "y"]);
+        assert!(super::assign(&table, &strangers, Unlabelled::Drop).is_err());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 pub mod csr;
 pub mod dataset;
 pub mod error;
+pub mod inspect;
 pub mod labels;
 pub mod prepare;
 pub mod provenance;
@@ -16,6 +17,7 @@ pub mod step;
 pub use csr::{Csr, CsrView};
 pub use dataset::{Dataset, Parts};
 pub use error::CellsError;
+pub use inspect::{Inspection, inspect};
 pub use labels::Labels;
 pub use prepare::prepare;
 pub use provenance::{CellsDropped, Choices, CountsReader, Provenance};

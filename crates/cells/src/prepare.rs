@@ -1,17 +1,18 @@
 //! The order of the steps: from the `[data]` table of a grid file to a data set. The steps themselves must not live
 //! here, nor the reading of files.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use domain::data::{DataSpec, Genes, Input, LabelSource};
+use domain::data::{DataSpec, Genes, Input};
 
 use crate::csr::Csr;
 use crate::dataset::{Dataset, Parts};
 use crate::error::CellsError;
-use crate::labels;
+use crate::labels::{self, Labels};
 use crate::provenance::{CellsDropped, Choices, Provenance};
+use crate::read::RawCounts;
 use crate::read::labels::LabelTable;
-use crate::read::{self, tenx::RawCounts};
+use crate::read::source::{self, ReadData};
 use crate::step::{genes_seen::genes_seen, keep_cells::keep_cells, log_normalise::log_normalise};
 use crate::step::{keep_cells::KeptCells, measure_cells::measure_cells};
 
@@ -22,15 +23,19 @@ use crate::step::{keep_cells::KeptCells, measure_cells::measure_cells};
 /// Whatever is wrong with the choices or the files, see [`CellsError`].
 pub fn prepare(spec: &DataSpec, base_dir: &Path) -> Result<Dataset, CellsError> {
     check_choices(spec)?;
-    let dir = find_folder(&spec.path, base_dir)?;
-    let label_table = read_labels(spec.labels.as_ref(), base_dir)?; // before the long work: it may be wrong
-    let raw = read::tenx::read(&dir)?;
+    make(source::read(spec, base_dir)?, spec)
+}
+
+/// Makes the data set of what was read.
+pub(crate) fn make(read: ReadData, spec: &DataSpec) -> Result<Dataset, CellsError> {
+    let ReadData { path, mut raw, labels: label_table } = read;
+    let (layer, orientation) = (raw.layer.take(), raw.orientation);
     let cells_read = raw.barcodes.len() as u64;
     let genes_read = raw.genes.len() as u64;
     let (reader, other_features_read, entries_read) = (raw.reader, raw.other_features, raw.entries_read);
 
-    let filtered = filter(raw, spec, &dir)?;
-    let labels = label_table.as_ref().map(|table| labels::assign(table, &filtered.barcodes)).transpose()?;
+    let mut filtered = filter(raw, spec, &path)?;
+    let labels = label_table.as_ref().map(|table| label(table, &mut filtered, spec)).transpose()?;
     let Input::Lognorm = spec.input;
     let Genes::All = spec.genes;
     let matrix = log_normalise(filtered.counts, spec.scale_factor);
@@ -40,7 +45,11 @@ pub fn prepare(spec: &DataSpec, base_dir: &Path) -> Result<Dataset, CellsError> 
         genes: spec.genes,
         scale_factor: spec.scale_factor,
         qc: spec.qc.clone(),
+        unlabelled: if label_table.is_some() { spec.unlabelled } else { Default::default() },
         label_column: label_table.map(|table| table.column),
+        layer,
+        gene_names: spec.gene_names.clone(),
+        orientation,
     };
     let cells_dropped = filtered.dropped;
     let provenance = Provenance {
@@ -91,6 +100,17 @@ fn filter(raw: RawCounts, spec: &DataSpec, dir: &Path) -> Result<Filtered, Cells
     Ok(Filtered { counts: counts.select_rows(&kept_cells), barcodes, genes, dropped })
 }
 
+/// Labels of the cells; those without one go, when the user says so.
+fn label(table: &LabelTable, filtered: &mut Filtered, spec: &DataSpec) -> Result<Labels, CellsError> {
+    let assigned = labels::assign(table, &filtered.barcodes, spec.unlabelled)?;
+    if let Some(kept) = assigned.kept {
+        filtered.dropped.unlabelled = (filtered.barcodes.len() - kept.len()) as u64;
+        filtered.barcodes = pick(std::mem::take(&mut filtered.barcodes), &kept);
+        filtered.counts = filtered.counts.take().select_rows(&kept);
+    }
+    Ok(assigned.labels)
+}
+
 fn describe(dropped: CellsDropped, spec: &DataSpec) -> String {
     format!(
         "{} had not more than min_genes = {}, {} not fewer than max_genes = {}, {} not under max_mito_percent = {}",
@@ -110,11 +130,11 @@ fn pick(names: Vec<String>, kept: &[u32]) -> Vec<String> {
     names.into_iter().enumerate().filter_map(is_wanted).collect()
 }
 
-fn check_choices(spec: &DataSpec) -> Result<(), CellsError> {
+pub(crate) fn check_choices(spec: &DataSpec) -> Result<(), CellsError> {
     let refuse = |field, problem| Err(CellsError::Spec { field, problem });
     let qc = &spec.qc;
     if spec.path.is_empty() {
-        return refuse("path", "it is empty; name a 10x folder".to_owned());
+        return refuse("path", "it is empty; name a file or folder of counts".to_owned());
     }
     if !(spec.scale_factor.is_finite() && spec.scale_factor > 0.0) {
         return refuse("scale_factor", format!("must be a number above 0, found {}", spec.scale_factor));
@@ -134,43 +154,4 @@ fn check_choices(spec: &DataSpec) -> Result<(), CellsError> {
         return refuse("qc.max_genes", problem);
     }
     Ok(())
-}
-
-fn find_folder(written: &str, base_dir: &Path) -> Result<PathBuf, CellsError> {
-    let path = base_dir.join(written);
-    if path.is_dir() {
-        return Ok(path);
-    }
-    match std::fs::metadata(&path) {
-        Ok(_) => Err(CellsError::NotAFolder { advice: advice_for_file(&path), path }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(CellsError::NoSuchPath { path, written: written.to_owned() })
-        }
-        Err(error) => Err(CellsError::io("open", &path, error)),
-    }
-}
-
-fn advice_for_file(path: &Path) -> String {
-    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let bare_name = name.strip_suffix(".gz").unwrap_or(&name);
-    let (_, extension) = bare_name.rsplit_once('.').unwrap_or((bare_name, ""));
-    match extension {
-        "mtx" | "tsv" => "Set `path` to the folder that holds this file",
-        "h5" => "10x's .h5 files can't be read; use the folder that Cell Ranger writes beside it (…_feature_bc_matrix)",
-        "h5ad" => "AnnData files can't be read; export the raw counts as a 10x folder",
-        "rds" | "rdata" => "R objects can't be read; export the raw counts as a 10x folder (DropletUtils::write10xCounts)",
-        "csv" | "txt" => "Tables of counts can't be read; export the raw counts as a 10x folder",
-        "tar" | "tgz" | "zip" => "Unpack the archive, and set `path` to the folder with matrix.mtx in it",
-        _ => "Set `path` to such a folder",
-    }
-    .to_owned()
-}
-
-fn read_labels(source: Option<&LabelSource>, base_dir: &Path) -> Result<Option<LabelTable>, CellsError> {
-    let (file, column) = match source {
-        None => return Ok(None),
-        Some(LabelSource::File(file)) => (file, None),
-        Some(LabelSource::Column { file, column }) => (file, Some(column.as_str())),
-    };
-    read::labels::read(&base_dir.join(file), column).map(Some)
 }

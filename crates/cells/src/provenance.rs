@@ -1,7 +1,7 @@
 //! What a data set remembers of its making: what was read, what was dropped, every choice. No path is kept, so the
 //! same data at another place has the same fingerprint. Rules and arithmetic must not live here.
 
-use domain::data::{Genes, Input, QualityControl};
+use domain::data::{Genes, Input, Orientation, QualityControl, Unlabelled};
 use serde::{Deserialize, Serialize};
 
 /// Which reader the counts came through.
@@ -13,6 +13,18 @@ pub enum CountsReader {
     /// 10x folder with `features.tsv` (Cell Ranger 3 and later); only its `Gene Expression` rows.
     #[serde(rename = "10x-v3")]
     TenxV3,
+    /// 10x `.h5` with a group a genome (Cell Ranger 1 and 2).
+    #[serde(rename = "10x-h5-v2")]
+    TenxH5V2,
+    /// 10x `.h5` with `matrix` (Cell Ranger 3 and later); only its `Gene Expression` features.
+    #[serde(rename = "10x-h5-v3")]
+    TenxH5V3,
+    /// AnnData.
+    #[serde(rename = "h5ad")]
+    H5ad,
+    /// CSV or TSV.
+    #[serde(rename = "table")]
+    Table,
 }
 
 /// How many cells each rule of the quality control dropped. A cell counts once, under the first rule it breaks.
@@ -25,6 +37,9 @@ pub struct CellsDropped {
     pub many_genes: u64,
     /// Mitochondrial percentage not below `max_mito_percent`.
     pub mitochondrial: u64,
+    /// Passed all rules, but has no label, and `unlabelled` is `drop`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unlabelled: u64,
 }
 
 /// Every choice that shaped the matrix and the labels.
@@ -39,8 +54,28 @@ pub struct Choices {
     pub scale_factor: f64,
     /// Filters.
     pub qc: QualityControl,
-    /// Name of the CSV column the labels came from; none when there are no labels.
+    /// Name of the CSV column the labels came from (`obs/NAME` for one of an `.h5ad`); none when there are no labels.
     pub label_column: Option<String>,
+    /// What became of cells without a label, where that was not a mistake.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub unlabelled: Unlabelled,
+    /// Which matrix of an `.h5ad` was read; none for other files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<String>,
+    /// Which column of its `var` named the genes, where that was not the index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gene_names: Option<String>,
+    /// Which way a table was read; none for other files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orientation: Option<Orientation>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// What was read and what was made of it.

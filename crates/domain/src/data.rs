@@ -21,6 +21,71 @@ pub enum Genes {
     All,
 }
 
+/// Which axis of a table of counts is which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Orientation {
+    /// What the names in the table say; an error when they do not.
+    #[default]
+    Auto,
+    /// A row a gene, a column a cell: R's way.
+    GenesByCells,
+    /// A row a cell, a column a gene: Python's way.
+    CellsByGenes,
+}
+
+/// What becomes of cells that pass quality control and have no label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unlabelled {
+    /// They are a mistake.
+    #[default]
+    Error,
+    /// They are left out.
+    Drop,
+    /// They are a class of their own, "unlabelled".
+    Keep,
+}
+
+/// What kind of thing a data path names, as far as the name tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    /// A 10x directory.
+    Folder,
+    /// An `.h5ad` file.
+    Anndata,
+    /// A `.h5` file: 10x's, or AnnData under another name.
+    Hdf5,
+    /// A table of text: `.csv`, `.tsv`, `.txt`.
+    Table,
+}
+
+impl SourceKind {
+    /// The kind that the ending of `path` stands for, with or without `.gz`.
+    #[must_use]
+    pub fn of_path(path: &str) -> Self {
+        let lower = path.to_lowercase();
+        let bare = lower.strip_suffix(".gz").unwrap_or(&lower);
+        match bare.rsplit_once('.').map_or("", |(_, ending)| ending) {
+            "h5ad" => Self::Anndata,
+            "h5" | "hdf5" => Self::Hdf5,
+            "csv" | "tsv" | "txt" | "tab" => Self::Table,
+            _ => Self::Folder,
+        }
+    }
+
+    /// In words, with an article.
+    #[must_use]
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Folder => "a 10x directory",
+            Self::Anndata => "an .h5ad file",
+            Self::Hdf5 => "an .h5 file",
+            Self::Table => "a table of text",
+        }
+    }
+}
+
 /// Quality control in Seurat's order and with its strictness. The defaults are the study's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -54,11 +119,23 @@ impl Default for QualityControl {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataSpec {
-    /// 10x directory.
+    /// 10x directory, `.h5ad`, 10x `.h5`, or a CSV or TSV; the files may be gzipped.
     pub path: String,
-    /// CSV with the columns barcode and cell_type (or a named one); none means no agreement scores.
+    /// Where an `.h5ad` keeps its counts: `X`, `raw/X`, `layers/NAME`; none means `X`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<String>,
+    /// Column of an `.h5ad`'s `var` with the genes' names; none means its index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gene_names: Option<String>,
+    /// Which axis of a CSV or TSV is which.
+    #[serde(default)]
+    pub orientation: Orientation,
+    /// Where labels come from; none means no agreement scores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<LabelSource>,
+    /// What becomes of cells without a label.
+    #[serde(default)]
+    pub unlabelled: Unlabelled,
     /// What the nets see.
     #[serde(default)]
     pub input: Input,
@@ -77,6 +154,25 @@ fn default_scale_factor() -> f64 {
     1e4
 }
 
+impl DataSpec {
+    /// The data at `path`, with every other choice as it is by default.
+    #[must_use]
+    pub fn of_path(path: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            layer: None,
+            gene_names: None,
+            orientation: Orientation::default(),
+            labels: None,
+            unlabelled: Unlabelled::default(),
+            input: Input::default(),
+            genes: Genes::default(),
+            scale_factor: default_scale_factor(),
+            qc: QualityControl::default(),
+        }
+    }
+}
+
 /// Where labels come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -90,4 +186,30 @@ pub enum LabelSource {
         /// Its label column.
         column: String,
     },
+    /// A column of an `.h5ad`'s `obs`.
+    Obs {
+        /// The column.
+        obs: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SourceKind;
+
+    #[test]
+    fn endings_name_kinds_in_any_case_and_gzipped() {
+        for (path, kind) in [
+            ("data/pbmc3k", SourceKind::Folder),
+            ("a.h5ad", SourceKind::Anndata),
+            ("A.H5AD.gz", SourceKind::Anndata),
+            ("b/filtered_feature_bc_matrix.h5", SourceKind::Hdf5),
+            ("counts.csv.gz", SourceKind::Table),
+            ("counts.tsv", SourceKind::Table),
+            ("v1.2/counts", SourceKind::Folder),
+            ("", SourceKind::Folder),
+        ] {
+            assert_eq!(SourceKind::of_path(path), kind, "{path}");
+        }
+    }
 }

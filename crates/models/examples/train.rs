@@ -28,14 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let engine = Engine::from_name(word(3, "sparse")).ok_or("the engine is sparse or dense")?;
     let preset = if word(4, "report") == "code" { Preset::Code } else { Preset::Report };
 
-    let spec = DataSpec {
-        path: word(5, "data/pbmc3k").to_owned(),
-        labels: None,
-        input: Default::default(),
-        genes: Default::default(),
-        scale_factor: 1e4,
-        qc: Default::default(),
-    };
+    let spec = DataSpec::of_path(word(5, "data/pbmc3k"));
     let dataset = cells::prepare(&spec, Path::new("."))?;
     println!("{} cells × {} genes", dataset.n_cells(), dataset.n_genes());
 

@@ -57,14 +57,7 @@ fn dataset() -> Dataset {
         ..Default::default()
     };
     let labels = Some(LabelSource::File(format!("{path}/labels.csv")));
-    let spec = DataSpec {
-        path,
-        labels,
-        input: Default::default(),
-        genes: Default::default(),
-        scale_factor: 1e4,
-        qc,
-    };
+    let spec = DataSpec { labels, qc, ..DataSpec::of_path(path) };
     cells::prepare(&spec, folder.path()).unwrap()
 }
 

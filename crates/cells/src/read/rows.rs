@@ -67,8 +67,7 @@ impl RowBuilder {
         }
         self.sort_rows();
         self.refuse_duplicates()?;
-        self.drop_zeros();
-        Ok(Csr::from_arrays(n_genes, self.indptr, self.genes, self.values))
+        Ok(Csr::from_arrays(n_genes, self.indptr, self.genes, self.values).without_zeros())
     }
 
     /// Counting sort by cell.
@@ -116,27 +115,6 @@ impl RowBuilder {
             }
         }
         Ok(())
-    }
-
-    fn drop_zeros(&mut self) {
-        if self.values.iter().all(|&value| value != 0.0) {
-            return;
-        }
-        let mut write = 0;
-        let mut row_start = 0;
-        for row in 0..self.n_cells {
-            let row_end = self.indptr[row + 1] as usize;
-            for read in row_start..row_end {
-                if self.values[read] != 0.0 {
-                    (self.genes[write], self.values[write]) = (self.genes[read], self.values[read]);
-                    write += 1;
-                }
-            }
-            self.indptr[row + 1] = write as u64;
-            row_start = row_end;
-        }
-        self.genes.truncate(write);
-        self.values.truncate(write);
     }
 }
 

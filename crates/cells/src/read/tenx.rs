@@ -5,32 +5,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use super::mtx;
 use super::text::{Line, LineReader};
-use crate::csr::Csr;
+use super::{RawCounts, mtx};
 use crate::error::{CellsError, TextProblem};
 use crate::provenance::CountsReader;
 use crate::step::make_unique::make_unique;
 
 /// The type of feature that is a gene.
-const GENE_EXPRESSION: &str = "Gene Expression";
-
-/// What a 10x folder holds.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RawCounts {
-    /// Which kind of folder it was.
-    pub reader: CountsReader,
-    /// One name a cell, unique, in file order.
-    pub barcodes: Vec<String>,
-    /// One name a gene, made unique as Seurat does, in file order.
-    pub genes: Vec<String>,
-    /// Counts, cells × genes; no stored zeros.
-    pub counts: Csr,
-    /// Features that are no genes and were left out.
-    pub other_features: u64,
-    /// Entries of the matrix file, other features' included.
-    pub entries_read: u64,
-}
+pub(super) const GENE_EXPRESSION: &str = "Gene Expression";
 
 /// The three files of one folder.
 struct Files {
@@ -63,6 +45,8 @@ pub fn read(dir: &Path) -> Result<RawCounts, CellsError> {
         counts,
         other_features: (gene_of_row.len() - n_genes) as u64,
         entries_read,
+        layer: None,
+        orientation: None,
     })
 }
 
@@ -194,7 +178,7 @@ fn read_features(path: &Path, reader: CountsReader) -> Result<Features, CellsErr
         }
         let feature_type = match reader {
             CountsReader::TenxV2 => GENE_EXPRESSION, // that version knows no other
-            CountsReader::TenxV3 => cells.get(2).map_or(GENE_EXPRESSION, |cell| cell.trim()),
+            _ => cells.get(2).map_or(GENE_EXPRESSION, |cell| cell.trim()),
         };
         let is_gene = feature_type == GENE_EXPRESSION;
         if !is_gene && other_types.len() < 8 {
@@ -219,7 +203,7 @@ fn columns<'a>(line: &Line<'a>) -> Result<std::str::Split<'a, char>, TextProblem
 }
 
 /// Numbers the genes from 0, leaving out what is none.
-fn number_genes(is_gene: &[bool]) -> Vec<Option<u32>> {
+pub(super) fn number_genes(is_gene: &[bool]) -> Vec<Option<u32>> {
     let mut next = 0..;
     is_gene.iter().map(|&gene| if gene { next.next() } else { None }).collect()
 }

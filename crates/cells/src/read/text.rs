@@ -59,6 +59,7 @@ pub(super) struct Line<'a> {
 pub(super) struct LineReader {
     path: PathBuf,
     source: TextSource,
+    max_line_bytes: usize,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -68,9 +69,15 @@ pub(super) struct LineReader {
 
 impl LineReader {
     pub(super) fn open(path: &Path) -> Result<Self, CellsError> {
+        Self::open_wide(path, MAX_LINE_BYTES)
+    }
+
+    /// For files whose lines may be longer.
+    pub(super) fn open_wide(path: &Path, max_line_bytes: usize) -> Result<Self, CellsError> {
         Ok(Self {
             path: path.to_owned(),
             source: open(path)?,
+            max_line_bytes,
             buffer: vec![0; LINE_BUFFER_BYTES],
             start: 0,
             end: 0,
@@ -129,8 +136,8 @@ impl LineReader {
         self.end -= self.start;
         self.start = 0;
         if self.end == self.buffer.len() {
-            if self.end >= MAX_LINE_BYTES {
-                let problem = TextProblem::LineTooLong { max_bytes: MAX_LINE_BYTES };
+            if self.end >= self.max_line_bytes {
+                let problem = TextProblem::LineTooLong { max_bytes: self.max_line_bytes };
                 return Err(CellsError::text(&self.path, self.lines_read + 1, problem));
             }
             self.buffer.resize(2 * self.end, 0);

@@ -48,7 +48,7 @@ mod tests {
         let quality = [cell(200, 0.0), cell(201, 4.99), cell(2499, 0.0), cell(2500, 0.0), cell(300, 5.0)];
         let expected = KeptCells {
             cells: vec![1, 2],
-            dropped: CellsDropped { few_genes: 1, many_genes: 1, mitochondrial: 1 },
+            dropped: CellsDropped { few_genes: 1, many_genes: 1, mitochondrial: 1, unlabelled: 0 },
         };
         assert_eq!(keep_cells(&quality, &QualityControl::default()), expected);
     }

@@ -73,11 +73,6 @@ pub(crate) fn small_folder() -> TempDir {
 /// A spec for the folder `path` that keeps every cell with a count.
 pub(crate) fn lenient(path: &Path) -> DataSpec {
     DataSpec {
-        path: path.to_str().unwrap().to_owned(),
-        labels: None,
-        input: Default::default(),
-        genes: Default::default(),
-        scale_factor: 1e4,
         qc: QualityControl {
             min_cells: 0,
             min_genes: 0,
@@ -85,5 +80,6 @@ pub(crate) fn lenient(path: &Path) -> DataSpec {
             max_mito_percent: 100.0,
             ..QualityControl::default()
         },
+        ..DataSpec::of_path(path.to_str().unwrap())
     }
 }

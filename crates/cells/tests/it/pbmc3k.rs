@@ -16,12 +16,8 @@ fn data_dir() -> PathBuf {
 
 static PBMC3K: LazyLock<Dataset> = LazyLock::new(|| {
     let spec = DataSpec {
-        path: "pbmc3k".to_owned(),
         labels: Some(LabelSource::File("pbmc3k/labels.csv".to_owned())),
-        input: Default::default(),
-        genes: Default::default(),
-        scale_factor: 1e4,
-        qc: Default::default(),
+        ..DataSpec::of_path("pbmc3k")
     };
     cells::prepare(&spec, &data_dir()).unwrap()
 });

@@ -32,15 +32,22 @@ fn assert_refused(name: &str, content: impl AsRef<[u8]>, parts: &[&str]) {
 #[test]
 fn a_path_that_is_no_10x_folder_gets_advice() {
     let dir = tempfile::tempdir().unwrap();
-    assert_says(&refusal(&dir.path().join("nowhere")), &["no such folder", "nowhere", "working directory"]);
+    assert_says(
+        &refusal(&dir.path().join("nowhere")),
+        &["no such file or folder", "nowhere", "working directory"],
+    );
     assert_says(
         &refusal(dir.path()),
         &["matrix.mtx, barcodes.tsv, features.tsv", "is empty", "filtered_feature_bc_matrix"],
     );
 
-    for (name, advice) in
-        [("a.h5", ".h5"), ("a.h5ad", "AnnData"), ("matrix.mtx.gz", "the folder"), ("a", "such a folder")]
-    {
+    for (name, advice) in [
+        ("a.rds", "write10xCounts"),
+        ("a.loom", ".h5ad"),
+        ("matrix.mtx.gz", "the folder"),
+        ("genes.tsv", "the folder"),
+        ("a", "its ending"),
+    ] {
         fs::write(dir.path().join(name), "x").unwrap();
         assert_says(&refusal(&dir.path().join(name)), &["is a file", name, advice]);
     }

@@ -9,10 +9,11 @@ use super::keys::{DATA, Key, MODEL_TABLES, ROOT};
 use super::overrides::{Override, read_overrides};
 use super::parameters::{Param, Section, param, params_of};
 use super::shape::{Placed, Shape, Value, Word};
+use super::source::{read_labels, refuse_what_the_file_lacks};
 use super::table::{Checked, Entry, as_table, in_file_order, known_entries};
 use super::target::{Target, not_of_model};
 use crate::config::ModelKind;
-use crate::data::{DataSpec, Genes, Input, LabelSource, QualityControl};
+use crate::data::{DataSpec, Genes, Input, Orientation, QualityControl, Unlabelled};
 use crate::ids::SweepName;
 
 /// A value that holds for all grid points of its target.
@@ -126,16 +127,15 @@ fn nearest_name(text: &str) -> Option<SweepName> {
 fn read_data(entry: &Entry<'_, '_>) -> Result<DataSpec, Fault> {
     let table = as_table("[data]", entry.raw)?;
     let data = Checked::read("[data]", DATA, table, &entry.span)?;
-    let labels = match data.table("labels") {
-        Some(labels) => labels
-            .text("file")
-            .zip(labels.text("column"))
-            .map(|(file, column)| LabelSource::Column { file: file.to_owned(), column: column.to_owned() }),
-        None => data.text("labels").map(|file| LabelSource::File(file.to_owned())),
-    };
+    let labels = read_labels(&data, table)?;
+    refuse_what_the_file_lacks(&data)?;
     Ok(DataSpec {
         path: data.text("path").unwrap_or_default().to_owned(),
+        layer: data.text("layer").map(str::to_owned),
+        gene_names: data.text("gene_names").map(str::to_owned),
+        orientation: data.word("orientation").map(meaning::<Orientation>).unwrap_or_default(),
         labels,
+        unlabelled: data.word("unlabelled").map(meaning::<Unlabelled>).unwrap_or_default(),
         input: data.word("input").map(meaning::<Input>).unwrap_or_default(),
         genes: data.word("genes").map(meaning::<Genes>).unwrap_or_default(),
         scale_factor: data.number("scale_factor").expect("has a default"),

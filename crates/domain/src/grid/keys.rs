@@ -116,14 +116,56 @@ pub(super) const ROOT: &[Key] = &[
 pub(super) const DATA: &[Key] = &[
     Key {
         aka: &["dir", "directory", "file", "matrix"],
-        ..key("path", "10x directory with the counts.", Content::One(Shape::Text), Default::Required)
+        ..key(
+            "path",
+            "The counts: a 10x directory, .h5ad, 10x .h5, .csv or .tsv; files plain or .gz.",
+            Content::One(Shape::Text),
+            Default::Required,
+        )
+    },
+    Key {
+        aka: &["layers", "matrix", "x", "raw", "use_raw"],
+        ..key(
+            "layer",
+            "Where an .h5ad keeps its counts: \"X\", \"raw/X\" or \"layers/NAME\"; X by default.",
+            Content::One(Shape::Text),
+            Default::Optional,
+        )
+    },
+    Key {
+        aka: &["gene_symbols", "var_names", "gene_name"],
+        ..key(
+            "gene_names",
+            "Column of an .h5ad's var with the genes' names; its index by default.",
+            Content::One(Shape::Text),
+            Default::Optional,
+        )
+    },
+    Key {
+        aka: &["transpose", "transposed"],
+        ..key(
+            "orientation",
+            "Which axis of a .csv or .tsv is which.",
+            Content::One(Shape::Words(ORIENTATIONS)),
+            Default::Word("auto"),
+        )
     },
     key(
         "labels",
-        "CSV of barcode and label; without it there are no agreement scores.",
+        "CSV of barcode and label, or { file, column }, or { obs } for a column of an .h5ad; without labels there \
+         are no agreement scores.",
         Content::Either(Shape::Text, LABELS),
         Default::Optional,
     ),
+    Key {
+        aka: &["unlabeled", "missing_labels"],
+        ..key(
+            "unlabelled",
+            "What becomes of cells that pass quality control and have no label.",
+            Content::One(Shape::Words(UNLABELLED)),
+            Default::Word("error"),
+        )
+    },
     key("input", "What the nets see.", Content::One(Shape::Words(INPUTS)), Default::Word("lognorm")),
     key(
         "genes",
@@ -140,15 +182,29 @@ pub(super) const DATA: &[Key] = &[
     key("qc", "Quality control.", Content::Table(QC), Default::EachKey),
 ];
 
+/// `labels = { … }`: a file, or a column of the data itself. Which go together is checked in `source`.
 const LABELS: &[Key] = &[
-    key("file", "The CSV.", Content::One(Shape::Text), Default::Required),
-    key("column", "Its column of labels.", Content::One(Shape::Text), Default::Required),
-    key(
-        "obs",
-        "Column of an .h5ad file.",
-        Content::NotYet("name a CSV: labels = { file = \"labels.csv\", column = \"cell_type\" }"),
-        Default::Optional,
+    key("file", "The CSV.", Content::One(Shape::Text), Default::Optional),
+    key("column", "Its column of labels.", Content::One(Shape::Text), Default::Optional),
+    key("obs", "Column of an .h5ad's obs.", Content::One(Shape::Text), Default::Optional),
+];
+
+const ORIENTATIONS: &[Word] = &[
+    word("auto", "What the names in the table say; an error when they do not."),
+    known_as(
+        word("genes-by-cells", "A row a gene, a column a cell."),
+        &["genes", "genesxcells", "seurat", "r"],
     ),
+    known_as(
+        word("cells-by-genes", "A row a cell, a column a gene."),
+        &["cells", "cellsxgenes", "scanpy", "python"],
+    ),
+];
+
+const UNLABELLED: &[Word] = &[
+    word("error", "They are a mistake."),
+    word("drop", "They are left out."),
+    known_as(word("keep", "They are a class of their own, named unlabelled."), &["class"]),
 ];
 
 const INPUTS: &[Word] = &[

@@ -8,6 +8,7 @@
 //! keys      the table of all keys, with defaults; parameters: those of a config
 //! table     tables against their keys
 //! target    names of parameters: beta, train.epochs, model.beta-vsc.alpha
+//! source    the keys of [data] that speak of one kind of file
 //! document  the file, part by part      axes  [grid]      overrides  [[override]]
 //! resolve   values to a config
 //! plan      the cross product, each trial once
@@ -28,6 +29,7 @@ mod plan;
 mod resolve;
 mod schema;
 mod shape;
+mod source;
 mod table;
 mod target;
 

@@ -2,6 +2,7 @@
 
 mod axes;
 mod names;
+mod source;
 mod values;
 
 use domain::grid::parse;

@@ -281,7 +281,7 @@ model = "ae"
         "grid.toml:2:2: [data] has no path
 2 | [data]
   |  ^^^^
-help: add path = … (10x directory with the counts)",
+help: add path = … (The counts: a 10x directory, .h5ad, 10x .h5, .csv or .tsv; files plain or .gz)",
     );
 }
 
@@ -316,39 +316,5 @@ model = "ae"
 4 | genes = { hvg = 2000 }
   |           ^^^
 help: use genes = "all": all genes that pass quality control"#,
-    );
-}
-
-#[test]
-fn labels_of_a_later_version() {
-    assert_refused(
-        r#"name = "x"
-[data]
-path = "cells.h5ad"
-labels = { obs = "cell_type" }
-[grid]
-model = "ae"
-"#,
-        r#"grid.toml:4:12: obs in [data.labels] is not available in this version
-4 | labels = { obs = "cell_type" }
-  |            ^^^
-help: name a CSV: labels = { file = "labels.csv", column = "cell_type" }"#,
-    );
-}
-
-#[test]
-fn labels_without_their_column() {
-    assert_refused(
-        r#"name = "x"
-[data]
-path = "cells"
-labels = { file = "l.csv" }
-[grid]
-model = "ae"
-"#,
-        r#"grid.toml:4:10: [data.labels] has no column
-4 | labels = { file = "l.csv" }
-  |          ^^^^^^^^^^^^^^^^^^
-help: add column = … (Its column of labels)"#,
     );
 }

@@ -14,14 +14,7 @@ use crate::engines::assert_gradients_agree;
 fn dataset() -> &'static Dataset {
     static DATASET: OnceLock<Dataset> = OnceLock::new();
     DATASET.get_or_init(|| {
-        let spec = DataSpec {
-            path: "data/pbmc3k".to_owned(),
-            labels: None,
-            input: Default::default(),
-            genes: Default::default(),
-            scale_factor: 1e4,
-            qc: Default::default(),
-        };
+        let spec = DataSpec::of_path("data/pbmc3k");
         cells::prepare(&spec, &Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).unwrap()
     })
 }
