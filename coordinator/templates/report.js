@@ -109,6 +109,24 @@
     show(element, data, layout);
   };
 
+  // Cells of each cell type in each cluster, coloured by their share of the cluster.
+  const drawConfusion = (element) => {
+    const scheme = colours();
+    const map = configs.get(element.dataset.confusion);
+    const sizes = map.counts.map((row) => row.reduce((sum, n) => sum + n, 0));
+    const share = map.counts.map((row, cluster) => row.map((n) => (sizes[cluster] ? n / sizes[cluster] : 0)));
+    const data = [{
+      type: "heatmap", x: maps.classes.map(escaped), y: map.counts.map((_, cluster) => `cluster ${cluster + 1}`), z: share, text: map.counts.map((row) => row.map((n) => (n ? String(n) : ""))),
+      customdata: map.counts, zmin: 0, zmax: 1, colorscale: "Cividis", xgap: 2, ygap: 2, texttemplate: "%{text}", colorbar: { thickness: 12, outlinewidth: 0, tickformat: ".0%" },
+      hovertemplate: "%{y}, %{x}: %{customdata} cells, %{z:.1%} of the cluster<extra></extra>",
+    }];
+    const layout = themed({
+      xaxis: { side: "top", showgrid: false, tickangle: maps.classes.length > 6 ? -20 : 0, automargin: true }, yaxis: { autorange: "reversed", automargin: true, showgrid: false },
+      margin: { t: 60, b: 10 },
+    }, scheme);
+    show(element, data, layout);
+  };
+
   const chosen = document.getElementById("map3d-config");
   const chosenBy = document.getElementById("map3d-by");
   const plot3d = document.getElementById("map3d-plot");
@@ -131,6 +149,7 @@
     element.dataset.drawn = "yes";
     if (element.dataset.figure) drawFigure(element);
     else if (element.dataset.map) drawMap(element);
+    else if (element.dataset.confusion) drawConfusion(element);
     else draw3d();
   };
   const plots = [...document.querySelectorAll(".plot")];
@@ -167,6 +186,19 @@
     if (next) root.dataset.theme = next; else delete root.dataset.theme;
     button.textContent = `Theme: ${names[next]}`;
     redraw();
+  });
+
+  // A diagram drawn without Plotly is saved as it looks now.
+  document.querySelectorAll(".save-svg").forEach((save) => {
+    save.hidden = false;
+    save.addEventListener("click", () => {
+      const picture = save.closest("figure").querySelector("svg").cloneNode(true);
+      picture.setAttribute("color", colours().text);
+      const file = new Blob([new XMLSerializer().serializeToString(picture)], { type: "image/svg+xml" });
+      const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(file), download: "critical-difference.svg" });
+      link.click();
+      URL.revokeObjectURL(link.href);
+    });
   });
 
   // Sort a table by a column: numbers by value ("0.62 ±0.04" by its first number), the rest as text; "–" last.

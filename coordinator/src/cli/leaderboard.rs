@@ -39,8 +39,8 @@ pub(super) struct Args {
     /// Show only the best so many rows
     #[arg(long, value_name = "N")]
     top: Option<usize>,
-    /// Look only at trials with this value: model=beta-vae, beta=2, seed=0, state=diverged; may be repeated
-    #[arg(long, value_name = "KEY=VALUE")]
+    /// Look only at such trials: model=ae,beta-vae, beta>=1, seed!=0, state=diverged; may be repeated
+    #[arg(long, value_name = "CONDITION")]
     filter: Vec<Filter>,
 }
 

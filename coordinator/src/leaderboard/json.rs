@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{ConfigRow, Leaderboard, TrialRow};
+use super::{Comparison, ConfigRow, Leaderboard, TrialRow};
 use crate::store::records::SweepData;
 
 /// Version of the JSON that others read.
@@ -16,7 +16,26 @@ pub fn json(board: &Leaderboard, data: &SweepData, per_trial: bool) -> Value {
         "schema": SCHEMA,
         "sweep": board.sweep,
         "ranked_by": {"metric": board.metric, "direction": board.metric.direction()},
+        "comparisons": board.comparisons.iter().map(comparison_json).collect::<Vec<_>>(),
         "rows": rows,
+    })
+}
+
+/// What a comparison could tell at all; its pairs stand in the report.
+pub(crate) fn comparison_json(comparison: &Comparison) -> Value {
+    let family = comparison.family.as_ref();
+    json!({
+        "metric": comparison.metric,
+        "loss": comparison.loss,
+        "configs": comparison.members.len(),
+        "test": "sign-flip, Holm over all pairs",
+        "alpha": stats::ALPHA,
+        "pairs": family.map(|family| family.tests),
+        "common_seeds": comparison.common_seeds().map(|(fewest, most)| [fewest, most]),
+        "smallest_corrected_p": family.map(|family| family.smallest_p),
+        "seeds_needed": family.map(|family| stats::seeds_needed(family.tests)),
+        "told_apart": family.map(|_| comparison.told().len()),
+        "allows": comparison.allows(),
     })
 }
 
@@ -49,6 +68,9 @@ fn config_json(row: &ConfigRow) -> Value {
         "label": row.label,
         "deterministic": row.deterministic,
         "counts": counts,
+        "places": row.places.map(|(first, last)| [first, last]),
+        "groups": row.groups.as_ref().map(|groups| groups.chars().collect::<Vec<_>>()),
+        "loss": row.loss,
     })
 }
 

@@ -10,10 +10,17 @@ use crate::store::records::SweepData;
 #[must_use]
 pub fn rows_markdown(board: &Leaderboard) -> String {
     let metrics = config_columns(board);
-    let mut out = header(&["#", "config", "n"], &metrics, &["not done"]);
+    let mut first = vec!["#"];
+    first.extend(board.shows_groups().then_some("group"));
+    first.extend(board.shows_losses().then_some("loss"));
+    first.extend(["config", "n"]);
+    let mut out = header(&first, &metrics, &["not done"]);
     for row in &board.rows {
         let n = if row.deterministic { format!("{} (no seed)", row.n) } else { row.n.to_string() };
-        let mut cells = vec![rank(row.rank), text::markdown_cell(&row.label), n];
+        let mut cells = vec![rank(row.rank)];
+        cells.extend(board.shows_groups().then(|| row.groups.clone().unwrap_or_else(|| "–".to_owned())));
+        cells.extend(board.shows_losses().then(|| row.loss.to_owned()));
+        cells.extend([text::markdown_cell(&row.label), n]);
         cells.extend(metrics.iter().map(|metric| {
             row.metric(*metric)
                 .map_or_else(|| "–".to_owned(), |summary| text::mean_and_interval(*metric, summary))

@@ -1,9 +1,10 @@
 //! The leaderboard: configs ranked over their seeds, computed from one [`SweepData`] and nothing else, so that command
 //! line and report show the same numbers.
 //!
-//! `text` turns numbers and hostile strings into words, `filter` reads `--filter`, `table`, `markdown`, `spreadsheet` and `json`
-//! write. Must not live here: the store, files, terminals.
+//! `comparison` says which configs can be told apart, `text` turns numbers and hostile strings into words, `filter` reads
+//! `--filter`, `table`, `markdown`, `spreadsheet` and `json` write. Must not live here: the store, files, terminals.
 
+mod comparison;
 mod filter;
 mod json;
 mod markdown;
@@ -24,10 +25,13 @@ use domain::{ConfigId, ModelKind, TrialState};
 use serde_json::Value;
 use stats::Summary;
 
+pub(crate) use comparison::p_words;
+pub use comparison::{Comparison, Member};
 pub use filter::{Filter, FilterError};
+pub(crate) use json::comparison_json;
 pub use json::{json, rows_json, trials_json};
 pub use markdown::{rows_markdown, trials_markdown};
-pub use spreadsheet::{rows_csv, trials_csv};
+pub use spreadsheet::{comparisons_csv, rows_csv, trials_csv};
 pub use table::{TableOptions, direction_words, rows_table, trials_table};
 
 use crate::store::records::{SweepData, TrialRecord};
@@ -43,22 +47,59 @@ pub struct LeaderboardOptions {
     pub top: Option<usize>,
 }
 
-/// Configs and trials of one sweep, ranked by one metric. All losses of the models so far are sums of squares of the
-/// same input, so there is one group.
+/// Configs and trials of one sweep, ranked by one metric. A sweep has one data set and one input; where the metric is a
+/// loss, configs whose losses measure different things are ranked apart.
 #[derive(Debug, Clone)]
 pub struct Leaderboard {
     /// The sweep's name.
     pub sweep: String,
     /// What the ranks are about.
     pub metric: MetricName,
-    /// One row a config, best first.
+    /// One row a config, best first; of a loss, one kind after the other.
     pub rows: Vec<ConfigRow>,
-    /// One row a trial, best first.
+    /// One row a trial, in the same order.
     pub trials: Vec<TrialRow>,
+    /// The configs with values against each other, one entry a kind of loss, or one in all; none for a metric that is no merit.
+    pub comparisons: Vec<Comparison>,
     /// Parameters with one value wherever they exist; the labels leave them out.
     pub common: Vec<(String, Value)>,
     /// Rows that `top` cut off: configs, trials.
     pub hidden: (usize, usize),
+}
+
+impl Leaderboard {
+    /// Whether there are two configs that could share a group.
+    #[must_use]
+    pub fn shows_groups(&self) -> bool {
+        self.comparisons.iter().any(|one| one.members.len() > 1 && one.family.is_some())
+    }
+
+    /// Whether configs are ranked apart by what their loss measures.
+    #[must_use]
+    pub fn shows_losses(&self) -> bool {
+        self.comparisons.len() > 1
+    }
+
+    /// What groups mean and what the number of seeds allows to claim.
+    #[must_use]
+    pub fn tie_notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.shows_groups() {
+            notes.push(
+                "Configs that share a letter cannot be told apart (paired sign-flip test over common seeds, Holm over all pairs, 0.05)."
+                    .to_owned(),
+            );
+        }
+        if self.shows_losses() {
+            notes.push("Losses that measure different things are ranked apart.".to_owned());
+        }
+        let compared = self.comparisons.iter().filter(|one| one.members.len() > 1);
+        notes.extend(compared.map(|one| match one.loss.filter(|_| self.shows_losses()) {
+            Some(loss) => format!("{loss}: {}", one.allows()),
+            None => one.allows(),
+        }));
+        notes
+    }
 }
 
 /// How many trials of a config stand where.
@@ -122,6 +163,12 @@ impl StateCounts {
 pub struct ConfigRow {
     /// From 1, equal for equal means; none without a value to rank by or for a metric that is no merit.
     pub rank: Option<usize>,
+    /// First and last place that it could truly have, by what can be told apart.
+    pub places: Option<(usize, usize)>,
+    /// Letters of its groups: configs that share one cannot be told apart.
+    pub groups: Option<String>,
+    /// What its loss measures.
+    pub loss: &'static str,
     /// Who it is.
     pub config_id: ConfigId,
     /// Its model.
@@ -205,13 +252,20 @@ pub fn build(data: &SweepData, options: &LeaderboardOptions) -> Result<Leaderboa
 
     let mut rows: Vec<ConfigRow> =
         groups.into_values().map(|positions| config_row(data, &params, &varying, positions)).collect();
+    let losses = losses_in_order(&rows, metric);
+    let mean = |row: &ConfigRow| row.metric(metric).map(|summary| summary.mean);
     let first_ordinal = |row: &ConfigRow| data.trials[row.trials[0]].ordinal;
     rows.sort_by(|a, b| {
-        let means = (a.metric(metric).map(|s| s.mean), b.metric(metric).map(|s| s.mean));
-        best_first(metric, means.0, means.1).then(first_ordinal(a).cmp(&first_ordinal(b)))
+        losses
+            .place(a.loss)
+            .cmp(&losses.place(b.loss))
+            .then_with(|| best_first(metric, mean(a), mean(b)).then(first_ordinal(a).cmp(&first_ordinal(b))))
     });
-    let ranks = shared_ranks(metric, rows.iter().map(|row| row.metric(metric).map(|s| s.mean)));
-    rows.iter_mut().zip(ranks).for_each(|(row, rank)| row.rank = rank);
+    for kind in rows.chunk_by_mut(|a, b| losses.place(a.loss) == losses.place(b.loss)) {
+        let ranks = shared_ranks(metric, kind.iter().map(mean));
+        kind.iter_mut().zip(ranks).for_each(|(row, rank)| row.rank = rank);
+    }
+    let comparisons = comparison::compare_rows(data, metric, &losses, &mut rows);
 
     let mut trials: Vec<TrialRow> = kept
         .iter()
@@ -224,15 +278,52 @@ pub fn build(data: &SweepData, options: &LeaderboardOptions) -> Result<Leaderboa
         })
         .collect();
     let value = |row: &TrialRow| metric_of(&data.trials[row.position], metric);
-    trials.sort_by(|a, b| best_first(metric, value(a), value(b)).then(a.position.cmp(&b.position)));
-    let ranks = shared_ranks(metric, trials.iter().map(value));
-    trials.iter_mut().zip(ranks).for_each(|(row, rank)| row.rank = rank);
+    let kind_of = |row: &TrialRow| losses.place(config_of(row.position).model.kind().loss());
+    trials.sort_by(|a, b| {
+        kind_of(a)
+            .cmp(&kind_of(b))
+            .then_with(|| best_first(metric, value(a), value(b)).then(a.position.cmp(&b.position)))
+    });
+    for kind in trials.chunk_by_mut(|a, b| kind_of(a) == kind_of(b)) {
+        let ranks = shared_ranks(metric, kind.iter().map(value));
+        kind.iter_mut().zip(ranks).for_each(|(row, rank)| row.rank = rank);
+    }
 
     let top = options.top.unwrap_or(usize::MAX);
     let hidden = (rows.len().saturating_sub(top), trials.len().saturating_sub(top));
     rows.truncate(top);
     trials.truncate(top);
-    Ok(Leaderboard { sweep: data.sweep.name.to_string(), metric, rows, trials, common, hidden })
+    Ok(Leaderboard { sweep: data.sweep.name.to_string(), metric, rows, trials, comparisons, common, hidden })
+}
+
+/// The leaderboard of all of `data` by one metric.
+///
+/// # Panics
+/// Never: only filters can be wrong.
+#[must_use]
+pub fn of_metric(data: &SweepData, metric: MetricName) -> Leaderboard {
+    let options = LeaderboardOptions { metric: Some(metric), ..LeaderboardOptions::default() };
+    build(data, &options).expect("there are no filters to be wrong")
+}
+
+/// The kinds of loss that are ranked apart; one for a metric that is no loss.
+struct Losses(Vec<&'static str>);
+
+impl Losses {
+    /// Which comes first.
+    fn place(&self, loss: &str) -> usize {
+        self.0.iter().position(|kind| *kind == loss).unwrap_or(0)
+    }
+}
+
+fn losses_in_order(rows: &[ConfigRow], metric: MetricName) -> Losses {
+    let mut kinds: Vec<&'static str> = Vec::new();
+    for row in rows.iter().filter(|_| metric.is_loss()) {
+        if !kinds.contains(&row.loss) {
+            kinds.push(row.loss);
+        }
+    }
+    Losses(kinds)
 }
 
 /// Positions of trials by config, configs in the order of their first trial.
@@ -262,6 +353,9 @@ fn config_row(
     };
     ConfigRow {
         rank: None,
+        places: None,
+        groups: None,
+        loss: model.loss(),
         config_id: first.config_id,
         model,
         label: first.config.label(varying),

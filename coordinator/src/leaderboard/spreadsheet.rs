@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use domain::metric::MetricName;
 use serde_json::Value;
 
-use super::{Leaderboard, metric_of, text};
+use super::{Comparison, Leaderboard, metric_of, text};
 use crate::store::records::{SweepData, TrialRecord};
 
-/// One line a config: rank, parameters, counts, then `NAME_mean`, `_sd`, `_ci95_low`, `_ci95_high` of every metric.
+/// One line a config: rank, parameters, counts, then `NAME_mean`, `_sd`, `_ci95_low`, `_ci95_high` of every metric, then
+/// the places that it could truly have, its groups and what its loss measures.
 /// Cells are empty where there is nothing to say.
 #[must_use]
 pub fn rows_csv(board: &Leaderboard) -> String {
@@ -23,6 +24,7 @@ pub fn rows_csv(board: &Leaderboard) -> String {
     for metric in &metrics {
         head.extend(["mean", "sd", "ci95_low", "ci95_high"].map(|part| format!("{metric}_{part}")));
     }
+    head.extend(["place_first", "place_last", "groups", "loss"].map(str::to_owned));
     lines.push(&head);
     for row in &board.rows {
         let mut cells = vec![optional(row.rank), row.model.name().to_owned(), row.config_id.to_string()];
@@ -39,6 +41,11 @@ pub fn rows_csv(board: &Leaderboard) -> String {
                 optional(interval.map(|(_, high)| high)),
             ]);
         }
+        cells.extend([
+            optional(row.places.map(|places| places.0)),
+            optional(row.places.map(|places| places.1)),
+        ]);
+        cells.extend([row.groups.clone().unwrap_or_default(), row.loss.to_owned()]);
         lines.push(&cells);
     }
     lines.text()
@@ -96,6 +103,86 @@ pub fn trials_csv(board: &Leaderboard, data: &SweepData) -> String {
         lines.push(&cells);
     }
     lines.text()
+}
+
+/// One line a pair of configs and metric: what a paper needs to say of a difference. Positive differences mean that the first
+/// has the larger mean.
+#[must_use]
+pub fn comparisons_csv(comparisons: &[&Comparison]) -> String {
+    const HEAD: [&str; 25] = [
+        "metric",
+        "loss",
+        "first",
+        "second",
+        "first_config_id",
+        "second_config_id",
+        "n",
+        "mean_difference",
+        "sd",
+        "ci95_low",
+        "ci95_high",
+        "bootstrap_bca95_low",
+        "bootstrap_bca95_high",
+        "p_sign_flip",
+        "p_holm",
+        "smallest_p",
+        "pairs_in_family",
+        "p_wilcoxon",
+        "d_z",
+        "g_z",
+        "rank_biserial",
+        "told_apart",
+        "better",
+        "seeds",
+        "incomplete_seeds",
+    ];
+    let mut lines = Lines::new();
+    lines.push(&HEAD.map(str::to_owned));
+    for comparison in comparisons {
+        let pairs = comparison
+            .family
+            .iter()
+            .flat_map(|family| family.comparisons.iter().map(move |pair| (family, pair)));
+        pairs.for_each(|(family, pair)| lines.push(&pair_cells(comparison, family, pair)));
+    }
+    lines.text()
+}
+
+fn pair_cells(comparison: &Comparison, family: &stats::Family, pair: &stats::Comparison) -> Vec<String> {
+    let (first, second) = (&comparison.members[pair.first], &comparison.members[pair.second]);
+    let (summary, bootstrap) = (pair.difference, comparison.bootstrap(pair));
+    let interval = summary.and_then(|summary| summary.ci95);
+    let bca = bootstrap.and_then(|bootstrap| bootstrap.bca);
+    let is_told = pair.verdict != stats::Verdict::NotTold;
+    let better = comparison.better(pair).map(|better| comparison.members[better].label.as_str());
+    let seeds = |seeds: &[u64]| seeds.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    vec![
+        comparison.metric.to_string(),
+        comparison.loss.unwrap_or_default().to_owned(),
+        text::csv_cell(&first.label),
+        text::csv_cell(&second.label),
+        first.config_id.to_string(),
+        second.config_id.to_string(),
+        optional(summary.map(|s| s.n)),
+        optional(summary.map(|s| s.mean)),
+        optional(summary.and_then(|s| s.sd)),
+        optional(interval.map(|(low, _)| low)),
+        optional(interval.map(|(_, high)| high)),
+        optional(bca.map(|(low, _)| low)),
+        optional(bca.map(|(_, high)| high)),
+        optional(pair.test.map(|test| test.p)),
+        optional(pair.corrected_p),
+        optional(pair.test.map(|test| test.smallest_p)),
+        family.tests.to_string(),
+        optional(pair.wilcoxon.map(|test| test.p)),
+        optional(pair.effect.d_z),
+        optional(pair.effect.g_z),
+        optional(pair.effect.rank_biserial),
+        if is_told { "yes" } else { "no" }.to_owned(),
+        text::csv_cell(better.unwrap_or_default()),
+        seeds(&pair.paired.seeds),
+        seeds(&pair.paired.incomplete),
+    ]
 }
 
 fn optional<T: ToString>(value: Option<T>) -> String {

@@ -51,20 +51,24 @@ pub(super) fn trial_columns(board: &Leaderboard, data: &SweepData) -> Vec<Metric
 #[must_use]
 pub fn rows_table(board: &Leaderboard, options: TableOptions) -> String {
     let metrics = config_columns(board);
-    let anything_open = board.rows.iter().any(|row| !row.counts.words().is_empty());
+    let shows = Shows::of(board);
     let draw = |shown: usize| {
         let shown = &metrics[..shown];
         let mut table = new_table(options);
-        let mut head = vec![Cell::new("#"), Cell::new("config"), Cell::new("n")];
+        let mut head = vec![Cell::new("#")];
+        head.extend(shows.groups.then(|| Cell::new("group")));
+        head.extend(shows.losses.then(|| Cell::new("loss")));
+        head.extend([Cell::new("config"), Cell::new("n")]);
+        let first_number = head.len() - 1;
         head.extend(shown.iter().map(|metric| Cell::new(text::heading(*metric))));
-        if anything_open {
+        if shows.open {
             head.push(Cell::new("not done"));
         }
         table.set_header(bold(head));
         for row in &board.rows {
-            table.add_row(config_cells(row, shown, anything_open));
+            table.add_row(config_cells(row, shown, &shows));
         }
-        align_right(&mut table, std::iter::once(0).chain(2..3 + shown.len()));
+        align_right(&mut table, std::iter::once(0).chain(first_number..first_number + 1 + shown.len()));
         table.trim_fmt()
     };
     let mut out = fit(metrics.len(), options.width, draw);
@@ -73,12 +77,32 @@ pub fn rows_table(board: &Leaderboard, options: TableOptions) -> String {
     out
 }
 
-fn config_cells(row: &ConfigRow, metrics: &[MetricName], anything_open: bool) -> Vec<Cell> {
-    let mut cells = vec![rank_cell(row.rank), Cell::new(&row.label), Cell::new(row.n)];
+/// Columns that only some leaderboards need.
+struct Shows {
+    groups: bool,
+    losses: bool,
+    open: bool,
+}
+
+impl Shows {
+    fn of(board: &Leaderboard) -> Self {
+        Self {
+            groups: board.shows_groups(),
+            losses: board.shows_losses(),
+            open: board.rows.iter().any(|row| !row.counts.words().is_empty()),
+        }
+    }
+}
+
+fn config_cells(row: &ConfigRow, metrics: &[MetricName], shows: &Shows) -> Vec<Cell> {
+    let mut cells = vec![rank_cell(row.rank)];
+    cells.extend(shows.groups.then(|| Cell::new(row.groups.as_deref().unwrap_or("–"))));
+    cells.extend(shows.losses.then(|| Cell::new(row.loss)));
+    cells.extend([Cell::new(&row.label), Cell::new(row.n)]);
     cells.extend(metrics.iter().map(|metric| {
         Cell::new(row.metric(*metric).map_or_else(|| "–".to_owned(), |s| text::mean_and_interval(*metric, s)))
     }));
-    if anything_open {
+    if shows.open {
         let words = Cell::new(row.counts.words());
         cells.push(if row.counts.failed + row.counts.poisoned > 0 { words.fg(Color::Red) } else { words });
     }
@@ -91,6 +115,7 @@ fn config_notes(board: &Leaderboard) -> String {
         board.metric,
         direction_words(board.metric)
     )];
+    notes.extend(board.tie_notes());
     if board.rows.iter().any(|row| row.deterministic) {
         notes.push("pca has no seed: n = 1 is all there is to measure.".to_owned());
     }

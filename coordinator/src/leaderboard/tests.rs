@@ -5,9 +5,10 @@ use domain::metric::MetricName;
 
 use super::fixture::{beta_vae, record, sweep};
 use super::{
-    FilterError, LeaderboardOptions, TableOptions, build, json, rows_csv, rows_markdown, rows_table,
-    trials_csv, trials_markdown, trials_table,
+    FilterError, LeaderboardOptions, TableOptions, build, comparisons_csv, json, rows_csv, rows_markdown,
+    rows_table, trials_csv, trials_markdown, trials_table,
 };
+use crate::store::records::SweepData;
 
 fn labels(options: &LeaderboardOptions) -> Vec<(Option<usize>, String)> {
     let board = build(&sweep(), options).unwrap();
@@ -59,6 +60,85 @@ fn filters_choose_trials_before_anything_is_counted() {
     assert_eq!(build(&sweep(), &with(&["state=diverged"])).unwrap().rows[0].counts.diverged, 1);
     assert!(matches!(build(&sweep(), &with(&["betta=1"])), Err(FilterError::UnknownKey { .. })));
     assert!("beta".parse::<super::Filter>().is_err());
+}
+
+#[test]
+fn filters_take_alternatives_orders_and_their_opposites() {
+    let kept = |filter: &str| {
+        let filters = vec![filter.parse().unwrap()];
+        build(&sweep(), &LeaderboardOptions { filters, ..LeaderboardOptions::default() })
+            .unwrap()
+            .trials
+            .len()
+    };
+    assert_eq!((kept("model=pca,beta-vae"), kept("model = pca"), kept("model!=pca")), (8, 1, 7));
+    assert_eq!((kept("beta>=2"), kept("beta<2"), kept("beta<=4"), kept("beta>4")), (4, 3, 7, 0));
+    assert_eq!((kept("seed!=0"), kept("seed=0,2"), kept("state!=done")), (4, 6, 3));
+    // what lacks a key is not that value
+    assert_eq!((kept("beta!=1"), kept("beta=1")), (5, 3));
+    for wrong in ["beta", "=1", "beta!1", "!=1"] {
+        assert!(matches!(wrong.parse::<super::Filter>(), Err(FilterError::NotKeyValue(_))), "{wrong}");
+    }
+    assert!(matches!("model<ae".parse::<super::Filter>(), Err(FilterError::NotANumber(_))));
+}
+
+/// Two β-VAEs over so many seeds, far apart, with PCA between them.
+fn far_apart(seeds: u64) -> SweepData {
+    let mut data = sweep();
+    data.trials.truncate(1);
+    for seed in 0..seeds {
+        let jitter = (seed % 3) as f64 * 0.01;
+        data.trials.push(record(2 * seed + 1, beta_vae(1.0), seed, Ok(Some((0.8 + jitter, 1750.0)))));
+        data.trials.push(record(2 * seed + 2, beta_vae(2.0), seed, Ok(Some((0.3 - jitter, 1790.0)))));
+    }
+    data
+}
+
+#[test]
+fn configs_that_can_be_told_apart_have_letters_and_places_of_their_own() {
+    let board = build(&far_apart(8), &LeaderboardOptions::default()).unwrap();
+    let seen: Vec<_> =
+        board.rows.iter().map(|row| (row.label.as_str(), row.groups.as_deref(), row.places)).collect();
+    assert_eq!(
+        seen,
+        [
+            ("beta-vae β=1", Some("a"), Some((1, 1))),
+            ("pca", Some("b"), Some((2, 2))),
+            ("beta-vae β=2", Some("c"), Some((3, 3))),
+        ]
+    );
+    assert!(board.comparisons[0].can_tell());
+    let told = comparisons_csv(&board.comparisons.iter().collect::<Vec<_>>());
+    assert_eq!(told.matches(",yes,").count(), 3, "{told}");
+    // three tests: the smallest p of 2/2^8 is tripled
+    assert!(told.contains("0.0234375"), "{told}");
+}
+
+#[test]
+fn with_few_seeds_no_claim_is_made_however_large_the_difference() {
+    let data = far_apart(5);
+    let board = build(&data, &LeaderboardOptions::default()).unwrap();
+    assert!(board.rows.iter().all(|row| row.groups.as_deref() == Some("a") && row.places == Some((1, 3))));
+    let text = rows_table(&board, TableOptions::default());
+    assert!(
+        text.contains("no difference can be claimed, however large. 7 common seeds would be the least."),
+        "{text}"
+    );
+    let tree = json(&board, &data, false);
+    let comparison = &tree["comparisons"][0];
+    assert_eq!((comparison["pairs"].as_u64(), comparison["seeds_needed"].as_u64()), (Some(3), Some(7)));
+    assert_eq!(comparison["smallest_corrected_p"].as_f64(), Some(0.1875));
+    assert_eq!(tree["rows"][0]["places"], serde_json::json!([1, 3]));
+    assert_eq!(tree["rows"][0]["groups"], serde_json::json!(["a"]));
+}
+
+#[test]
+fn a_time_of_a_model_without_a_seed_is_no_constant() {
+    let by_time =
+        LeaderboardOptions { metric: Some(MetricName::TrainSeconds), ..LeaderboardOptions::default() };
+    let board = build(&far_apart(8), &by_time).unwrap();
+    let pca = board.comparisons[0].members.iter().find(|member| member.label == "pca").unwrap();
+    assert!(matches!(pca.scores, stats::Scores::BySeed(_)));
 }
 
 #[test]

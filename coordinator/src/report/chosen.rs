@@ -47,7 +47,8 @@ pub(super) fn choose<'a>(input: &ReportInput<'a>, board: &'a Leaderboard) -> Vec
 /// A chosen trial's maps, ready for the page.
 #[derive(Debug, Clone)]
 pub(super) struct Maps {
-    /// `{"x":[…],"y":[…],"cluster":[…],"centroids":[[x,y],…],"clusters":[name,…],"colour":[palette index,…],"x3":…}`.
+    /// `{"x":[…],"y":[…],"cluster":[…],"centroids":[[x,y],…],"clusters":[name,…],"colour":[palette index,…],"counts":[[cells of each
+    /// class],…],"x3":…}`.
     pub(super) json: Value,
     /// Cells of each class in each cluster, clusters × classes; empty without labels.
     pub(super) contingency: Vec<Vec<u64>>,
@@ -126,7 +127,7 @@ fn to_maps(input: &ReportInput<'_>, embedding: &Embedding) -> Maps {
         "x": column(&embedding.tsne2d, 2, 0), "y": column(&embedding.tsne2d, 2, 1),
         "x3": column(&embedding.tsne3d, 3, 0), "y3": column(&embedding.tsne3d, 3, 1), "z3": column(&embedding.tsne3d, 3, 2),
         "cluster": drawn_clusters, "centroids": centroids, "clusters": clusters,
-        "colour": cluster_colours(&contingency, k, classes),
+        "colour": cluster_colours(&contingency, k, classes), "counts": contingency,
     });
     Maps { json, contingency, clusters }
 }

@@ -116,6 +116,14 @@ pub(super) fn caveats(data: &SweepData, board: &Leaderboard) -> Vec<String> {
         board.metric,
         direction_words(board.metric)
     )];
+    if board.shows_groups() {
+        lines.push(
+            "“places” are the ranks that a config may truly have, by what the paired comparison can tell apart (all of them at once with \
+             95 % confidence): the order of configs whose places overlap may be luck."
+                .to_owned(),
+        );
+    }
+    lines.extend(board.tie_notes());
     if board.rows.iter().any(|row| beta(&row.params).is_some()) {
         lines.push(
             "The reconstruction loss is a sum of squares, so β weighs the KL terms as β/2 does beside the likelihood of a \
@@ -136,14 +144,7 @@ pub(super) fn caveats(data: &SweepData, board: &Leaderboard) -> Vec<String> {
         );
     }
     let seeds = board.rows.iter().filter(|row| !row.deterministic).map(|row| row.n).max().unwrap_or(0);
-    if (2..=30).contains(&seeds) {
-        let smallest = 2_f64.powi(1 - i32::try_from(seeds).unwrap_or(30));
-        lines.push(format!(
-            "With {seeds} paired seeds the smallest two-sided p that an exact sign-flip test can give is {}{}.",
-            text::shortest(smallest),
-            if smallest > 0.05 { ": no difference between two configs can reach 0.05, whatever it is" } else { "" }
-        ));
-    } else if seeds == 1 {
+    if seeds == 1 {
         lines.push(
             "There is one seed: nothing here tells a difference between configs from the luck of the seed."
                 .to_owned(),
@@ -173,13 +174,12 @@ pub(super) fn beta(params: &[(String, Value)]) -> Option<f64> {
 
 /// Metrics with a column in the report's leaderboard, in reading order, those that exist.
 pub(super) fn columns(board: &Leaderboard) -> Vec<MetricName> {
-    const COLUMNS: [MetricName; 7] = [
+    const COLUMNS: [MetricName; 6] = [
         MetricName::LatentKmeansAri,
         MetricName::Tsne2dKmeansAri,
         MetricName::SsePerCell,
         MetricName::TrainSsePerCell,
         MetricName::KlPerCell,
-        MetricName::ActiveUnits,
         MetricName::TrainSeconds,
     ];
     let exists = |metric: &MetricName| board.rows.iter().any(|row| row.metric(*metric).is_some());

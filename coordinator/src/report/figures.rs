@@ -28,7 +28,8 @@ pub(super) struct Figure {
     pub(super) height: usize,
 }
 
-fn colour(index: usize) -> String {
+/// The colour of the config at this place of the leaderboard.
+pub(super) fn colour(index: usize) -> String {
     format!("$c{}", index % PALETTE)
 }
 

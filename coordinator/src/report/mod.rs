@@ -1,13 +1,17 @@
 //! The report of one sweep: HTML in one file, Markdown, CSV and JSON, made from the store's record and the embeddings
 //! alone. Equal data give equal bytes: nothing here reads a clock or depends on the order of a hash map.
 //!
-//! `facts` says what ran, `chosen` picks the trials to draw, `figures` specifies plots, `page` and `summary` lay out.
+//! `facts` says what ran, `comparison` what can be told apart (`critical` draws it), `chosen` picks the trials to draw,
+//! `figures` and `pareto` specify plots, `page` and `summary` lay out.
 //! Must not live here: the store, numbers that the leaderboard does not have.
 
 mod chosen;
+mod comparison;
+mod critical;
 mod facts;
 mod figures;
 mod page;
+mod pareto;
 mod round;
 mod summary;
 #[cfg(test)]
@@ -19,7 +23,7 @@ use std::path::{Path, PathBuf};
 use domain::embedding::Embedding;
 use domain::outcome::ArtifactRef;
 
-use crate::leaderboard::{self, LeaderboardOptions, rows_csv, trials_csv};
+use crate::leaderboard::{self, LeaderboardOptions, comparisons_csv, rows_csv, trials_csv};
 use crate::store::records::SweepData;
 
 /// Everything a report is made from.
@@ -43,6 +47,8 @@ pub struct Report {
     pub json: String,
     /// `leaderboard.csv`.
     pub leaderboard_csv: String,
+    /// `comparisons.csv`: one line a pair of configs and metric.
+    pub comparisons_csv: String,
     /// `trials.csv`.
     pub trials_csv: String,
 }
@@ -71,11 +77,14 @@ pub fn render(input: &ReportInput<'_>) -> Result<Report, ReportError> {
     let board = leaderboard::build(input.data, &LeaderboardOptions::default())
         .expect("there are no filters to be wrong");
     let chosen = chosen::choose(input, &board);
+    let others = comparison::boards(input.data, &board);
+    let comparisons = comparison::all(&board, &others);
     Ok(Report {
-        html: page::html(input, &board, &chosen)?,
-        markdown: summary::markdown(input.data, &board, &chosen),
-        json: summary::json(input.data, &board, &chosen),
+        html: page::html(input, &board, &comparisons, &chosen)?,
+        markdown: summary::markdown(input.data, &board, &comparisons, &chosen),
+        json: summary::json(input.data, &board, &comparisons, &chosen),
         leaderboard_csv: rows_csv(&board),
+        comparisons_csv: comparisons_csv(&comparisons),
         trials_csv: trials_csv(&board, input.data),
     })
 }
@@ -93,6 +102,7 @@ impl Report {
         std::fs::create_dir_all(folder).map_err(failed(folder))?;
         let files = [
             ("leaderboard.csv", &self.leaderboard_csv),
+            ("comparisons.csv", &self.comparisons_csv),
             ("trials.csv", &self.trials_csv),
             ("report.json", &self.json),
             ("report.md", &self.markdown),

@@ -7,10 +7,11 @@ use askama::Template;
 use serde_json::{Value, json};
 
 use super::chosen::{self, Chosen, Maps, diagnostic, reason};
+use super::comparison::{self, Section};
 use super::facts::{beta, caveats, columns, facts};
 use super::figures::{self, Figure};
-use super::{ReportError, ReportInput};
-use crate::leaderboard::{Leaderboard, metric_of, text};
+use super::{ReportError, ReportInput, pareto};
+use crate::leaderboard::{Comparison, Leaderboard, metric_of, text};
 
 /// Maps, or why there are none; `None` where the page has no room for them.
 type MapsOrReason = Option<Result<Maps, String>>;
@@ -24,6 +25,11 @@ struct Page<'a> {
     columns: Vec<Heading>,
     rows: Vec<BoardRow>,
     caveats: Vec<String>,
+    shows_groups: bool,
+    shows_losses: bool,
+    metric: &'static str,
+    sections: Vec<Section>,
+    cost: Option<Plot>,
     loss: Option<Plot>,
     times: Option<Plot>,
     scores: Option<Plot>,
@@ -50,9 +56,13 @@ struct Heading {
 
 struct BoardRow {
     rank: String,
+    places: String,
+    groups: String,
+    loss: &'static str,
     label: String,
     effective_beta: String,
-    n: String,
+    n: usize,
+    has_seed: bool,
     not_done: String,
     cells: Vec<(String, String)>,
 }
@@ -87,6 +97,7 @@ struct TrialLine {
 pub(super) fn html(
     input: &ReportInput<'_>,
     board: &Leaderboard,
+    comparisons: &[&Comparison],
     chosen: &[Chosen<'_>],
 ) -> Result<String, ReportError> {
     let facts_of_data = &input.data.sweep.dataset;
@@ -94,11 +105,12 @@ pub(super) fn html(
     let loss = figures::loss_curves(input.data, board);
     let times = figures::training_times(input.data, board);
     let scores = figures::score_heat_map(board);
+    let cost = pareto::quality_against_cost(input.data, board);
     let diagnostics = diagnostic_figures(chosen);
 
     let mut specs = serde_json::Map::new();
     let diagnostic_specs = diagnostics.iter().map(|(_, figure)| figure);
-    for figure in [&loss, &times, &scores].into_iter().flatten().chain(diagnostic_specs) {
+    for figure in [&loss, &times, &scores, &cost].into_iter().flatten().chain(diagnostic_specs) {
         specs.insert(figure.id.to_owned(), figure.spec.clone());
     }
     let plot = |figure: &Figure| Plot { id: figure.id, height: figure.height };
@@ -112,6 +124,11 @@ pub(super) fn html(
         rows: board_rows(board, &columns),
         columns: columns.iter().map(|metric| heading(*metric)).collect(),
         caveats: caveats(input.data, board),
+        shows_groups: board.shows_groups(),
+        shows_losses: board.shows_losses(),
+        metric: board.metric.name(),
+        sections: comparison::sections(comparisons),
+        cost: cost.as_ref().map(plot),
         loss: loss.as_ref().map(plot),
         times: times.as_ref().map(plot),
         scores: scores.as_ref().map(plot),
@@ -160,14 +177,23 @@ fn board_rows(board: &Leaderboard, columns: &[domain::MetricName]) -> Vec<BoardR
         .iter()
         .map(|row| BoardRow {
             rank: row.rank.map_or_else(|| "–".to_owned(), |rank| rank.to_string()),
+            places: row.places.map_or_else(|| "–".to_owned(), places_words),
+            groups: row.groups.clone().unwrap_or_else(|| "–".to_owned()),
+            loss: row.loss,
             label: row.label.clone(),
             effective_beta: beta(&row.params)
                 .map_or_else(|| "–".to_owned(), |beta| text::shortest(beta / 2.0)),
-            n: if row.deterministic { format!("{} (no seed)", row.n) } else { row.n.to_string() },
+            n: row.n,
+            has_seed: !row.deterministic,
             not_done: row.counts.words(),
             cells: columns.iter().map(|metric| cell(row, *metric)).collect(),
         })
         .collect()
+}
+
+/// `1–4`, or `2` where there is no doubt.
+fn places_words((first, last): (usize, usize)) -> String {
+    if first == last { first.to_string() } else { format!("{first}–{last}") }
 }
 
 fn diagnostic_figures(chosen: &[Chosen<'_>]) -> Vec<(&'static str, Figure)> {

@@ -4,7 +4,7 @@ use domain::embedding::Embedding;
 use domain::outcome::ArtifactRef;
 
 use super::{Report, ReportInput, render};
-use crate::leaderboard::fixture::{HOSTILE, classes, embedding, sweep};
+use crate::leaderboard::fixture::{HOSTILE, beta_vae, classes, embedding, record, sweep};
 use crate::store::records::SweepData;
 
 fn report_of(data: &SweepData, embedding: &dyn Fn(&ArtifactRef) -> Result<Embedding, String>) -> Report {
@@ -47,7 +47,21 @@ fn nothing_is_loaded_from_a_network() {
 #[test]
 fn the_page_shows_every_part_and_every_trial() {
     let page = page_of(&report_of(&sweep(), &|_| Ok(embedding())));
-    for anchor in ["ran", "leaderboard", "curves", "time", "agreement", "maps", "latent", "trials"] {
+    let sections = [
+        "ran",
+        "leaderboard",
+        "comparison",
+        "curves",
+        "time",
+        "maps",
+        "agreement",
+        "latent",
+        "cost",
+        "trials",
+    ];
+    let places = sections.map(|anchor| page.find(&format!("<section id=\"{anchor}\"")).unwrap_or_default());
+    assert!(places.is_sorted(), "the sections stand in the promised order: {places:?}");
+    for anchor in sections {
         assert!(page.contains(&format!("id=\"{anchor}\"")), "{anchor}");
     }
     for trial in sweep().trials {
@@ -55,6 +69,31 @@ fn the_page_shows_every_part_and_every_trial() {
     }
     assert!(page.contains("the median of 3 seeds"));
     assert!(page.contains("1 diverged, 1 failed"));
+}
+
+#[test]
+fn every_claim_carries_n_interval_and_corrected_p() {
+    let mut data = sweep();
+    data.trials.truncate(1);
+    for seed in 0..9 {
+        let jitter = (seed % 4) as f64 * 0.01;
+        data.trials.push(record(2 * seed + 1, beta_vae(1.0), seed, Ok(Some((0.8 + jitter, 1750.0)))));
+        let end = if seed == 8 { Ok(None) } else { Ok(Some((0.3 - jitter, 1790.0 + jitter))) };
+        data.trials.push(record(2 * seed + 2, beta_vae(2.0), seed, end));
+    }
+    let report = report_of(&data, &|_| Ok(embedding()));
+    let claim =
+        "is better than beta-vae β=2 by 0.5300 (95 % interval 0.5100 to 0.5500, n = 8, corrected p 0.0156";
+    assert!(report.markdown.contains("beta-vae β=1 is better than"), "{}", report.markdown);
+    assert!(page_of(&report).contains(claim), "{}", page_of(&report));
+    assert!(page_of(&report).contains("beta-vae β=2 lacks seed 8 (1 diverged)"));
+    assert!(page_of(&report).contains("<svg class=\"critical\""));
+    let tree: serde_json::Value = serde_json::from_str(&report.json).unwrap();
+    assert_eq!(tree["comparisons"][0]["told_apart"], 3);
+    assert_eq!(tree["comparisons"][0]["friedman"]["incomplete_seeds"], serde_json::json!([8]));
+    for pair in tree["comparisons"][0]["differences"].as_array().unwrap() {
+        assert!(pair["corrected_p"].as_f64().unwrap() <= 0.05 && pair["n"].as_u64().unwrap() >= 8);
+    }
 }
 
 #[test]
@@ -88,5 +127,8 @@ fn json_reads_back_and_files_are_written_whole() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["leaderboard.csv", "report.html", "report.json", "report.md", "trials.csv"]);
+    assert_eq!(
+        names,
+        ["comparisons.csv", "leaderboard.csv", "report.html", "report.json", "report.md", "trials.csv"]
+    );
 }

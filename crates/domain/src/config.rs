@@ -46,6 +46,14 @@ impl ModelKind {
     pub const fn is_seeded(self) -> bool {
         !matches!(self, Self::Pca)
     }
+
+    /// What its reconstruction loss measures, in words. Losses of different kinds are never ranked against each other.
+    #[must_use]
+    pub const fn loss(self) -> &'static str {
+        match self {
+            Self::Pca | Self::Ae | Self::BetaVae | Self::BetaVsc => "squared error",
+        }
+    }
 }
 
 impl std::fmt::Display for ModelKind {

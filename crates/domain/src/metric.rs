@@ -99,6 +99,13 @@ metrics! {
 }
 
 impl MetricName {
+    /// Whether it is a reconstruction loss: comparable only between models whose loss measures the same
+    /// ([`crate::ModelKind::loss`]).
+    #[must_use]
+    pub const fn is_loss(self) -> bool {
+        matches!(self, Self::TrainSsePerCell | Self::TrainSsePerEntry | Self::SsePerCell | Self::SsePerEntry)
+    }
+
     /// The metric of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

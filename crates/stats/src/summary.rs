@@ -46,7 +46,7 @@ pub fn summarise(values: &[f64]) -> Option<Summary> {
 }
 
 /// A power of two next to the largest magnitude: dividing by it is exact and no sum or square overflows or vanishes.
-fn scale(values: &[f64]) -> f64 {
+pub(crate) fn scale(values: &[f64]) -> f64 {
     let largest = values.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
     if largest.is_normal() { 2f64.powi(largest.log2().floor().clamp(-1000.0, 1023.0) as i32) } else { 1.0 }
 }
