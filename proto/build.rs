@@ -2,7 +2,8 @@
 use std::error::Error;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let files = ["sweep/v1/trial.proto", "sweep/v1/worker.proto", "sweep/v1/sweep.proto"];
+    let files =
+        ["sweep/v1/trial.proto", "sweep/v1/worker.proto", "sweep/v1/sweep.proto", "sweep/v1/token.proto"];
     for file in files {
         println!("cargo:rerun-if-changed={file}");
     }

@@ -39,8 +39,12 @@ pub fn wall_ms() -> i64 {
 #[error("the operating system gives no random numbers: {0}")]
 pub struct NoEntropy(String);
 
-fn random_bytes() -> Result<[u8; 16], NoEntropy> {
-    let mut bytes = [0; 16];
+/// Bytes that nobody can guess.
+///
+/// # Errors
+/// When the operating system gives no random numbers.
+pub fn random_bytes<const N: usize>() -> Result<[u8; N], NoEntropy> {
+    let mut bytes = [0; N];
     OsRng.try_fill_bytes(&mut bytes).map_err(|error| NoEntropy(error.to_string()))?;
     Ok(bytes)
 }

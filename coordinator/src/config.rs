@@ -2,29 +2,29 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 
-/// Where the coordinator listens.
+/// Where the coordinator listens. Whether it may do so unguarded is decided with the other options.
 ///
 /// # Errors
-/// When it is no address, or one that other machines could reach: without TLS and tokens anybody there could hand in
-/// results.
+/// When it is no address.
 pub fn parse_bind(text: &str) -> Result<SocketAddr, String> {
-    let address = match text.parse::<SocketAddr>() {
-        Ok(address) => address,
-        // "localhost:7733"
-        Err(_) => {
-            text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next()).ok_or_else(|| {
-                "expected ADDRESS:PORT, for instance 127.0.0.1:7733; port 0 takes a free one".to_owned()
-            })?
-        }
-    };
-    if address.ip().is_loopback() {
-        return Ok(address);
+    // "localhost:7733" is one, too
+    text.parse::<SocketAddr>()
+        .ok()
+        .or_else(|| text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next()))
+        .ok_or_else(|| {
+            "expected ADDRESS:PORT, for instance 127.0.0.1:7733; port 0 takes a free one".to_owned()
+        })
+}
+
+/// A name or an address for the coordinator's certificate.
+///
+/// # Errors
+/// When it is neither.
+pub fn parse_tls_name(text: &str) -> Result<String, String> {
+    if crate::access::is_dns_name(text) {
+        return Ok(text.to_owned());
     }
-    Err(format!(
-        "{} can be reached from other machines, and this version has no TLS and no tokens to guard it. Listen on \
-         127.0.0.1 and let workers on other hosts in through an ssh tunnel: ssh -L 7733:127.0.0.1:7733 HOST",
-        address.ip()
-    ))
+    Err("expected a name or an address as workers dial it, without a port: node-7.site.org".to_owned())
 }
 
 /// A time such as `500ms`, `30s`, `5m` or `1h30m`, in milliseconds.
@@ -32,10 +32,26 @@ pub fn parse_bind(text: &str) -> Result<SocketAddr, String> {
 /// # Errors
 /// When it is no such time, is zero, or is longer than a day.
 pub fn parse_time_ms(text: &str) -> Result<u64, String> {
-    let wrong = || "expected a time such as 500ms, 30s, 5m or 1h30m".to_owned();
+    let ms = read_units(text).ok_or("expected a time such as 500ms, 30s, 5m or 1h30m")?;
+    if ms == 0 || ms > DAY_MS { Err("expected a time from 1ms to 24h".to_owned()) } else { Ok(ms) }
+}
+
+/// How long a token lives, such as `12h` or `30d`, in milliseconds.
+///
+/// # Errors
+/// When it is no such time, is zero, or is longer than ten years.
+pub fn parse_life_ms(text: &str) -> Result<u64, String> {
+    let ms = read_units(text).ok_or("expected a time such as 12h or 30d")?;
+    if ms == 0 || ms > 3653 * DAY_MS { Err("expected a time from 1s to 3653d".to_owned()) } else { Ok(ms) }
+}
+
+const DAY_MS: u64 = 86_400_000;
+
+/// Numbers with units, added up.
+fn read_units(text: &str) -> Option<u64> {
     let (mut total, mut rest) = (0_u64, text.trim());
     if rest.is_empty() {
-        return Err(wrong());
+        return None;
     }
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
@@ -47,14 +63,14 @@ pub fn parse_time_ms(text: &str) -> Result<u64, String> {
             "s" => 1000,
             "m" => 60_000,
             "h" => 3_600_000,
-            _ => return Err(wrong()),
+            "d" => DAY_MS,
+            _ => return None,
         };
-        let number: u64 = number.parse().map_err(|_| wrong())?;
-        total = number.checked_mul(unit_ms).and_then(|ms| total.checked_add(ms)).ok_or_else(wrong)?;
+        let number: u64 = number.parse().ok()?;
+        total = number.checked_mul(unit_ms).and_then(|ms| total.checked_add(ms))?;
         rest = next;
     }
-    const DAY_MS: u64 = 86_400_000;
-    if total == 0 || total > DAY_MS { Err("expected a time from 1ms to 24h".to_owned()) } else { Ok(total) }
+    Some(total)
 }
 
 /// The URL of a coordinator; `HOST:PORT` is taken for `http://HOST:PORT`.
@@ -62,29 +78,40 @@ pub fn parse_time_ms(text: &str) -> Result<u64, String> {
 /// # Errors
 /// When it is no such URL.
 pub fn parse_url(text: &str) -> Result<String, String> {
-    let url = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    let authority =
-        url.strip_prefix("http://").ok_or("expected http://HOST:PORT; other schemes are not spoken")?;
+    const EXPECTED: &str = "expected http://HOST:PORT or https://HOST:PORT";
+    let (scheme, authority) = text.split_once("://").unwrap_or(("http", text));
+    if !["http", "https"].contains(&scheme) {
+        return Err(format!("{EXPECTED}; other schemes are not spoken"));
+    }
     let authority = authority.trim_end_matches('/');
     let has_port = authority
         .rsplit_once(':')
         .is_some_and(|(host, port)| !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok());
-    if has_port { Ok(format!("http://{authority}")) } else { Err("expected http://HOST:PORT".to_owned()) }
+    if has_port { Ok(format!("{scheme}://{authority}")) } else { Err(EXPECTED.to_owned()) }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{parse_bind, parse_time_ms, parse_url};
+    use super::{parse_bind, parse_life_ms, parse_time_ms, parse_tls_name, parse_url};
 
     #[test]
-    fn only_loopback_is_listened_on() {
-        for good in ["127.0.0.1:0", "[::1]:7733", "127.9.9.9:80"] {
+    fn an_address_has_a_port() {
+        for good in ["127.0.0.1:0", "[::1]:7733", "0.0.0.0:0", "10.0.0.1:7733"] {
             assert!(parse_bind(good).is_ok(), "{good}");
         }
-        for bad in ["0.0.0.0:0", "[::]:1", "10.0.0.1:7733", "7733", "", "127.0.0.1"] {
+        for bad in ["7733", "", "127.0.0.1"] {
             assert!(parse_bind(bad).is_err(), "{bad}");
         }
-        assert!(parse_bind("0.0.0.0:0").unwrap_err().contains("0.0.0.0"));
+    }
+
+    #[test]
+    fn a_certificate_is_for_names_without_ports() {
+        for good in ["node-7", "node-7.site.org", "10.0.0.1", "::1"] {
+            assert!(parse_tls_name(good).is_ok(), "{good}");
+        }
+        for bad in ["", "node-7:7733", "https://node-7", "a b", "-"] {
+            assert!(parse_tls_name(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]
@@ -92,8 +119,12 @@ mod tests {
         let read: Vec<_> =
             ["500ms", "2s", "1h30m", "1m5s"].iter().map(|text| parse_time_ms(text).unwrap()).collect();
         assert_eq!(read, [500, 2000, 5_400_000, 65_000]);
-        for bad in ["", "5", "s", "1d", "-1s", "0s", "1.5s", "99999999999999999999h", "25h"] {
+        for bad in ["", "5", "s", "2d", "-1s", "0s", "1.5s", "99999999999999999999h", "25h"] {
             assert!(parse_time_ms(bad).is_err(), "{bad}");
+        }
+        assert_eq!(parse_life_ms("1d12h"), Ok(129_600_000));
+        for bad in ["", "30", "0d", "4000d"] {
+            assert!(parse_life_ms(bad).is_err(), "{bad}");
         }
     }
 
@@ -101,7 +132,10 @@ mod tests {
     fn a_url_needs_host_and_port() {
         assert_eq!(parse_url("localhost:7733").unwrap(), "http://localhost:7733");
         assert_eq!(parse_url("http://[::1]:7733/").unwrap(), "http://[::1]:7733");
-        for bad in ["", "http://host", "https://host:1", "http://:1", "http://a/b:1", "host:99999"] {
+        assert_eq!(parse_url("https://h:1/").unwrap(), "https://h:1");
+        for bad in
+            ["", "http://host", "https://host", "ftp://host:1", "http://:1", "http://a/b:1", "host:99999"]
+        {
             assert!(parse_url(bad).is_err(), "{bad}");
         }
     }

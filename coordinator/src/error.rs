@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use sweep_proto::join::TokenError;
+
+use crate::access::AccessError;
 use crate::leaderboard::FilterError;
 use crate::report::ReportError;
 use crate::rpc::RpcError;
@@ -100,6 +103,28 @@ pub enum CliError {
         /// What happened.
         why: String,
     },
+    /// Something answers, but neither of us would ever understand the other.
+    #[error("cannot speak with the coordinator at {url}: {why}")]
+    WrongDoor {
+        /// Where.
+        url: String,
+        /// What is wrong about it.
+        why: String,
+    },
+    /// The token that was given cannot be used.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// A token cannot be written.
+    #[error("cannot make the token file {}: {source}", path.display())]
+    TokenFile {
+        /// Where.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// CA or tokens cannot be used.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// The coordinator answered no.
     #[error("{0}")]
     Refused(String),
@@ -127,7 +152,7 @@ impl CliError {
             Self::GridFile { source, .. } if source.kind() == std::io::ErrorKind::NotFound => EXIT_NOT_FOUND,
             Self::NotFound(_) | Self::Store(StoreError::Absent { .. }) => EXIT_NOT_FOUND,
             Self::Filter(_) | Self::Usage(_) => EXIT_USAGE,
-            Self::Unreachable { .. } => EXIT_UNREACHABLE,
+            Self::Unreachable { .. } | Self::WrongDoor { .. } => EXIT_UNREACHABLE,
             Self::Refused(_) => EXIT_NOT_ALLOWED,
             Self::GridFile { .. }
             | Self::Grid(_)
@@ -136,6 +161,9 @@ impl CliError {
             | Self::Store(_)
             | Self::Runtime(_)
             | Self::Rpc(_)
+            | Self::Token(_)
+            | Self::TokenFile { .. }
+            | Self::Access(_)
             | Self::Report(_)
             | Self::BadSubmission(_)
             | Self::Workers(_)

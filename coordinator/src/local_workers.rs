@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use sweep_proto::join::{JoinToken, TOKEN_ENV, TOKEN_FILE_ENV};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
@@ -44,6 +45,8 @@ pub struct LaunchPlan {
     pub cache: PathBuf,
     /// Trials at once in each.
     pub slots: u32,
+    /// What lets them in where the coordinator wants a token.
+    pub token: Option<JoinToken>,
 }
 
 /// What the workers are to do.
@@ -175,7 +178,14 @@ impl Keeper {
     fn launch(&self) -> Result<Process, String> {
         let program =
             std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        // Tokens that this process was given are for other coordinators.
+        command.env_remove(TOKEN_ENV).env_remove(TOKEN_FILE_ENV);
+        if let Some(token) = &self.plan.token {
+            // Only this user can read a process's environment; everybody can read its arguments.
+            command.env(TOKEN_ENV, token.reveal());
+        }
+        let mut child = command
             .args(self.arguments())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -187,6 +187,9 @@ fn epochs_from_wire(messages: &[v1::EpochRecord]) -> Result<Vec<EpochRecord>, Wi
         for value in [message.loss_per_cell, message.sse_per_cell, message.kl_per_cell, message.seconds] {
             check_number("outcome.epochs", value)?;
         }
+        if message.seconds < 0.0 {
+            return wrong("outcome.epochs", format!("an epoch of {} seconds", message.seconds));
+        }
         epochs.push(EpochRecord {
             epoch: message.epoch,
             loss_per_cell: message.loss_per_cell,
@@ -360,6 +363,10 @@ mod tests {
         assert!(refused(|m| m.metrics[1] = m.metrics[0].clone()).contains("twice"));
         assert!(refused(|m| m.metrics = vec![m.metrics[0].clone(); 10_000]).contains("at most"));
         assert!(refused(|m| m.epochs[0].epoch = 7).contains("epoch 1 expected"));
+        // A negative step, as a program in a language without unsigned numbers would send it.
+        assert!(refused(|m| m.epochs[0].epoch = (-1_i32).cast_unsigned()).contains("epoch 1 expected"));
+        assert!(refused(|m| m.epochs[0].seconds = -1.0).contains("-1 seconds"));
+        assert!(refused(|m| m.epochs[0].loss_per_cell = f64::NEG_INFINITY).contains("-inf"));
         assert!(refused(|m| m.artifacts[0].hash = vec![1, 2].into()).contains("32 bytes"));
         assert!(refused(|m| m.artifacts[0].kind = "x".into()).contains("no artifact kind"));
         assert!(refused(|m| m.artifacts.push(m.artifacts[0].clone())).contains("twice"));

@@ -1,5 +1,5 @@
-//! The wire of latentsweep: `sweep.v1`, generated from `proto/sweep/v1/*.proto`, and the conversion between its
-//! messages and the types of `domain`.
+//! The wire of latentsweep: `sweep.v1`, generated from `proto/sweep/v1/*.proto`, the conversion between its messages
+//! and the types of `domain`, and how a client dials: join token, pinned CA, TLS.
 //!
 //! Must not live here: sessions, leases, stores, anything that decides.
 #![forbid(unsafe_code)]
@@ -17,6 +17,9 @@ pub mod v1 {
 }
 
 pub mod convert;
+pub mod dial;
+pub mod join;
+pub mod pin;
 
 /// Version of the protocol: a coordinator refuses a worker of another one.
 pub const PROTOCOL: u32 = 1;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use sweep_proto::join::{JoinToken, TOKEN_FILE_ENV};
+
 use crate::back_off::Pace;
 use crate::config::{
     CoordinatorUrl, EngineChoice, MAX_NAME_LEN, MAX_SLOTS, ParentBond, WorkerOptions, default_cache,
@@ -20,8 +22,12 @@ use crate::config::{
 #[command(name = "worker", version)]
 pub(crate) struct Cli {
     /// Where the coordinator is
-    #[arg(long, value_name = "http://HOST:PORT", value_parser = CoordinatorUrl::parse, env = "LATENTSWEEP_COORDINATOR")]
+    #[arg(long, value_name = "URL", value_parser = CoordinatorUrl::parse, env = "LATENTSWEEP_COORDINATOR")]
     coordinator: CoordinatorUrl,
+
+    /// File with the join token for an https:// coordinator, readable by nobody else; or set LATENTSWEEP_TOKEN
+    #[arg(long, value_name = "FILE", env = TOKEN_FILE_ENV)]
+    token_file: Option<PathBuf>,
 
     /// Trials to run at once, one thread each [default: the number of cores]
     #[arg(long, value_name = "N", value_parser = parse_slots)]
@@ -57,14 +63,20 @@ impl Cli {
     /// The checked options.
     ///
     /// # Errors
-    /// Words for people when a default cannot be found.
+    /// Words for people when a default cannot be found or a token cannot be used.
     pub(crate) fn into_options(self) -> Result<WorkerOptions, String> {
         let cache = self.cache.or_else(default_cache).ok_or_else(|| {
             "no folder for the cache: neither XDG_CACHE_HOME nor HOME is set\n  next: name one with --cache DIR".to_owned()
         })?;
+        // A plain connection carries no secret, so none is looked for.
+        let token = match self.coordinator.is_secure() {
+            true => JoinToken::find(self.token_file.as_deref()).map_err(|error| error.to_string())?,
+            false => None,
+        };
         let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Ok(WorkerOptions {
             coordinator: self.coordinator,
+            token,
             slots: self.slots.unwrap_or_else(cores),
             cache,
             name: self.name,

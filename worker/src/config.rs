@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sweep_proto::join::JoinToken;
 use tonic::transport::Endpoint;
 
 use crate::back_off::Pace;
@@ -37,6 +38,8 @@ pub enum ParentBond {
 pub struct WorkerOptions {
     /// Where the coordinator is.
     pub coordinator: CoordinatorUrl,
+    /// What lets this worker in; needed where the coordinator speaks TLS, and sent nowhere else.
+    pub token: Option<JoinToken>,
     /// Trials at once, 1 to [`MAX_SLOTS`].
     pub slots: NonZeroUsize,
     /// Folder for data sets and for results that wait for the coordinator.
@@ -55,7 +58,7 @@ pub struct WorkerOptions {
     pub pace: Pace,
 }
 
-/// The address of a coordinator: `http://HOST:PORT`.
+/// The address of a coordinator: `https://HOST:PORT`, or `http://HOST:PORT` on this machine.
 #[derive(Debug, Clone)]
 pub struct CoordinatorUrl {
     text: String,
@@ -69,8 +72,11 @@ impl CoordinatorUrl {
     /// Words for people when it is no such address.
     pub fn parse(text: &str) -> Result<Self, String> {
         let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let Some(authority) = full.strip_prefix("http://") else {
-            return Err("expected http://HOST:PORT; other schemes are not spoken".to_owned());
+        let authority = full.strip_prefix("http://").or_else(|| full.strip_prefix("https://"));
+        let Some(authority) = authority else {
+            return Err(
+                "expected http://HOST:PORT or https://HOST:PORT; other schemes are not spoken".to_owned()
+            );
         };
         if authority.trim_end_matches('/').contains('/') {
             return Err("expected http://HOST:PORT without a path".to_owned());
@@ -87,6 +93,12 @@ impl CoordinatorUrl {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// Whether TLS is spoken there.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.endpoint.uri().scheme_str() == Some("https")
     }
 
     /// Where to connect, without any limit set.
@@ -109,14 +121,20 @@ mod tests {
 
     #[test]
     fn an_address_needs_host_and_port() {
-        for good in ["http://127.0.0.1:7070", "http://node-3:1/", "localhost:7070", "http://[::1]:7070"] {
+        for good in [
+            "http://127.0.0.1:7070",
+            "http://node-3:1/",
+            "localhost:7070",
+            "http://[::1]:7070",
+            "https://h:1",
+        ] {
             assert!(CoordinatorUrl::parse(good).is_ok(), "{good:?}");
         }
         for bad in [
             "",
             "http://",
             "http://host",
-            "https://host:1",
+            "https://host",
             "ftp://host:1",
             "http://host:1/x",
             "http://host:port",

@@ -42,6 +42,20 @@ pub enum Ending {
         /// Its words.
         why: String,
     },
+    /// The coordinator does not let this worker in, or is not the one that its token names.
+    NotLetIn {
+        /// Where it is.
+        url: String,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// Something answers, but neither would ever understand the other.
+    WrongDoor {
+        /// Where.
+        url: String,
+        /// Why, and what to do.
+        why: String,
+    },
     /// Something on this host is wrong; the words name it.
     BadSetup(String),
 }
@@ -54,8 +68,8 @@ impl Ending {
             Self::Finished => EXIT_FINISHED,
             Self::Drained(_) => EXIT_DRAINED,
             Self::Stopped(code) => *code,
-            Self::Unreachable { .. } => EXIT_UNREACHABLE,
-            Self::NotAllowed { .. } => EXIT_NOT_ALLOWED,
+            Self::Unreachable { .. } | Self::WrongDoor { .. } => EXIT_UNREACHABLE,
+            Self::NotAllowed { .. } | Self::NotLetIn { .. } => EXIT_NOT_ALLOWED,
             Self::BadSetup(_) => EXIT_BAD_CONFIG,
         }
     }
@@ -63,7 +77,14 @@ impl Ending {
     /// Whether it is an error that is told even to a person who asked for quiet.
     #[must_use]
     pub const fn is_error(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::NotAllowed { .. } | Self::BadSetup(_))
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::WrongDoor { .. }
+                | Self::NotAllowed { .. }
+                | Self::NotLetIn { .. }
+                | Self::BadSetup(_)
+        )
     }
 
     /// What a person is told: what, where, why, and what to do next.
@@ -83,6 +104,10 @@ impl Ending {
                 "error: the coordinator at {url} refuses this worker\n  it said: {why}\n  \
                  next: start a worker of the same version as the coordinator (`worker --version`, `coordinator --version`)"
             ),
+            Self::NotLetIn { url, why } => format!("error: not let in at {url}\n  why: {why}"),
+            Self::WrongDoor { url, why } => {
+                format!("error: cannot speak with the coordinator at {url}\n  why: {why}")
+            }
             Self::BadSetup(words) => format!("error: {words}"),
         }
     }

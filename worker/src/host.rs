@@ -11,7 +11,10 @@ pub(crate) fn host_name() -> String {
 
 /// The worker's name: label (the host's name by default), process and launch. No two launches share one.
 pub(crate) fn worker_name(label: Option<&str>, host: &str) -> String {
-    let label: String = label.unwrap_or(host).chars().take(MAX_NAME_LEN).collect();
+    // A host may be called anything; a worker may not.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let plain = label.unwrap_or(host).trim_start_matches('.').chars().take(MAX_NAME_LEN);
+    let label: String = plain.map(|c| if is_plain(c) { c } else { '_' }).collect();
     format!("{label}-{}-{}", std::process::id(), clock::launch_tag())
 }
 
@@ -42,5 +45,6 @@ mod tests {
     fn names_of_two_launches_differ() {
         assert!(worker_name(Some("gpu"), "h").starts_with("gpu-"));
         assert_ne!(worker_name(None, "h"), worker_name(None, "h"));
+        assert!(worker_name(None, "../ä b").starts_with("___b-"), "{}", worker_name(None, "../ä b"));
     }
 }

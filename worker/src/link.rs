@@ -5,10 +5,11 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use domain::ids::SessionId;
+use sweep_proto::dial::{Connection, Dialer, Hopeless, hopeless};
+use sweep_proto::join::JoinToken;
 use sweep_proto::v1::worker_service_client::WorkerServiceClient;
 use sweep_proto::{MAX_MESSAGE_BYTES, PROTOCOL, convert, v1};
 use tokio::sync::watch;
-use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Response, Status};
 
 use crate::back_off::{BackOff, Pace};
@@ -17,7 +18,7 @@ use crate::screen::Screen;
 use crate::verdict::{self, Verdict};
 
 /// The client that every call goes through.
-pub(crate) type Client = WorkerServiceClient<Channel>;
+pub(crate) type Client = WorkerServiceClient<Connection>;
 
 /// Longest wait for a connection to be made.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -41,12 +42,19 @@ pub(crate) struct Session {
 
 /// Why the coordinator will not have this worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal(pub(crate) String);
+pub(crate) enum Refusal {
+    /// It does not take the registration.
+    Registration(String),
+    /// It does not let this worker in, or is not the one that the token names.
+    NotLetIn(String),
+    /// What was dialled is not what answers.
+    WrongDoor(String),
+}
 
 /// The tie.
 pub(crate) struct Link {
     url: String,
-    endpoint: Endpoint,
+    dialer: Dialer,
     identity: v1::RegisterRequest,
     pace: Pace,
     screen: Screen,
@@ -58,12 +66,16 @@ pub(crate) struct Link {
 
 impl Link {
     /// A tie that is not made yet.
+    ///
+    /// # Errors
+    /// Words for people when the address cannot be dialled with this token.
     pub(crate) fn new(
         url: &CoordinatorUrl,
+        token: Option<&JoinToken>,
         identity: v1::RegisterRequest,
         pace: Pace,
         screen: Screen,
-    ) -> Self {
+    ) -> Result<Self, String> {
         let endpoint = url.endpoint().clone();
         let endpoint = endpoint
             .connect_timeout(CONNECT_LIMIT)
@@ -71,22 +83,23 @@ impl Link {
             .http2_keep_alive_interval(KEEP_ALIVE)
             .keep_alive_timeout(CALL_LIMIT)
             .keep_alive_while_idle(true);
-        Self {
+        let dialer = Dialer::new(endpoint, token).map_err(|error| error.to_string())?;
+        Ok(Self {
             url: url.as_str().to_owned(),
-            endpoint,
+            dialer,
             identity,
             pace,
             screen,
             current: watch::Sender::new(None),
             heard: watch::Sender::new(None),
             trouble: Mutex::new(None),
-        }
+        })
     }
 
     /// A client with a connection of its own, made at its first call and made again whenever it breaks. Must be called
     /// inside the runtime that will drive it.
     pub(crate) fn client(&self) -> Client {
-        WorkerServiceClient::new(self.endpoint.connect_lazy())
+        WorkerServiceClient::new(self.dialer.lazy())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES)
     }
@@ -190,11 +203,16 @@ impl Link {
                     Ok(session) => break session,
                     Err(status) => status,
                 };
+                match hopeless(&status) {
+                    Some(Hopeless::NotAllowed(why)) => return Refusal::NotLetIn(verdict::plain(&why)),
+                    Some(Hopeless::WrongDoor(why)) => return Refusal::WrongDoor(verdict::plain(&why)),
+                    None => {}
+                }
                 // The name of a launch is unique: where it is taken, the reply to an earlier try was lost, and the
                 // coordinator forgets that session when nothing is heard in it.
                 let is_own_name = status.code() == Code::AlreadyExists;
                 if !is_own_name && matches!(verdict::judge(&status), Verdict::Refused | Verdict::Superseded) {
-                    return Refusal(verdict::words(&status));
+                    return Refusal::Registration(verdict::words(&status));
                 }
                 self.note_trouble(verdict::words(&status));
                 tokio::time::sleep(back_off.next_delay()).await;

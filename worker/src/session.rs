@@ -108,7 +108,8 @@ impl Worker {
         let host = host::host_name();
         let name = host::worker_name(options.name.as_deref(), &host);
         let identity = link::identity(name.clone(), host.clone(), slots, &hardware.device, &hardware.isa);
-        let link = Arc::new(Link::new(&options.coordinator, identity, options.pace, screen.clone()));
+        let token = options.token.as_ref();
+        let link = Arc::new(Link::new(&options.coordinator, token, identity, options.pace, screen.clone())?);
         let running = Arc::new(Running::default());
 
         let mut builder = tokio::runtime::Builder::new_multi_thread();
@@ -227,8 +228,13 @@ impl Worker {
     }
 
     fn refused(&self, refusal: Option<Refusal>) -> Ending {
-        let why = refusal.map_or_else(|| "registering broke off".to_owned(), |refusal| refusal.0);
-        Ending::NotAllowed { url: self.link.url().to_owned(), why }
+        let url = self.link.url().to_owned();
+        match refusal {
+            Some(Refusal::NotLetIn(why)) => Ending::NotLetIn { url, why },
+            Some(Refusal::WrongDoor(why)) => Ending::WrongDoor { url, why },
+            Some(Refusal::Registration(why)) => Ending::NotAllowed { url, why },
+            None => Ending::NotAllowed { url, why: "registering broke off".to_owned() },
+        }
     }
 
     async fn serve(&mut self, registrar: &mut JoinHandle<Refusal>) -> Ending {

@@ -18,13 +18,11 @@ pub(crate) enum Verdict {
 /// Judges `status`.
 pub(crate) fn judge(status: &Status) -> Verdict {
     match status.code() {
-        Code::Unauthenticated => Verdict::UnknownSession,
+        // A token that was revoked ends every session of its holder; what the next registration says decides. Results
+        // are kept meanwhile: another worker's token may still hand them over.
+        Code::Unauthenticated | Code::PermissionDenied => Verdict::UnknownSession,
         Code::FailedPrecondition | Code::Aborted | Code::AlreadyExists => Verdict::Superseded,
-        Code::InvalidArgument
-        | Code::OutOfRange
-        | Code::PermissionDenied
-        | Code::Unimplemented
-        | Code::NotFound => Verdict::Refused,
+        Code::InvalidArgument | Code::OutOfRange | Code::Unimplemented | Code::NotFound => Verdict::Refused,
         _ => Verdict::Retry,
     }
 }

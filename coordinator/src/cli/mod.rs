@@ -1,13 +1,15 @@
 //! The command line: what a person may say. Data goes to stdout, talk to stderr.
 //!
-//! One file a command; `station` keeps coordinator and services together while they run, `screen` shows progress,
+//! One file a command; `reach` connects to a coordinator that serves, `guard` says how one is guarded, `station` keeps coordinator and services together while they run, `screen` shows progress,
 //! `intake` turns a grid file into a sweep, `record` reads what was recorded. Must not live here: decisions about
 //! trials, how numbers are computed, exit codes (they are [`crate::error`]'s).
 
+mod guard;
 mod inspect;
 mod intake;
 mod leaderboard;
 mod plan;
+mod reach;
 mod record;
 mod report;
 mod screen;
@@ -17,6 +19,7 @@ mod station;
 mod status;
 mod submit;
 mod sweep;
+mod token;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -71,6 +74,8 @@ enum Command {
     Leaderboard(leaderboard::Args),
     /// Write the report: HTML, Markdown, CSV and JSON
     Report(report::Args),
+    /// Make, list and revoke the tokens that let workers and people in
+    Token(token::Args),
     /// Be a worker; `sweep` starts itself again so
     #[cfg(feature = "local-workers")]
     #[command(name = crate::local_workers::SUBCOMMAND, hide = true)]
@@ -119,6 +124,7 @@ fn run(cli: Cli) -> Result<Ending, CliError> {
         Command::Sweep(args) => block_on(sweep::run(&state, args)),
         Command::Serve(args) => block_on(serve::run(&state, args)),
         Command::Submit(args) => block_on(submit::run(args)),
+        Command::Token(args) => block_on(token::run(&state, args)),
         Command::Status(args) => block_on(status::run(&state, args)),
         Command::Leaderboard(args) => block_on(leaderboard::run(&state, args)),
         Command::Report(args) => block_on(report::run(&state, args)),
@@ -188,6 +194,10 @@ mod tests {
             "coordinator status",
             "coordinator leaderboard x --format json --per-trial --metric sse_per_cell --top 3 --filter model=ae",
             "coordinator report --out dir",
+            "coordinator serve --bind 0.0.0.0:7733 --tls --tls-name node-7",
+            "coordinator token create --role worker --label launch-7 --expires 30d --out worker.token",
+            "coordinator token list --coordinator https://h:1 --token-file operator.token",
+            "coordinator token revoke 0123456789abcdef",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }
@@ -195,7 +205,9 @@ mod tests {
             "coordinator",
             "coordinator swep",
             "coordinator sweep",
-            "coordinator serve --bind 0.0.0.0:7733",
+            "coordinator serve --tls-name node-7",
+            "coordinator token create",
+            "coordinator token revoke x",
             "coordinator sweep grid.toml --workers 0",
             "coordinator inspect a.csv --orientation sideways",
             "coordinator inspect a.h5ad --obs x --labels l.csv",

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use domain::SweepName;
 use sweep_engine::Mode;
 
+use super::guard::{GuardArgs, check_tokens, url_of};
 use super::screen::{Follower, Screen, active_counts};
 use super::signals::Interrupts;
 use super::station::{Station, settings};
@@ -22,6 +23,8 @@ pub(super) struct Args {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7733", value_parser = parse_bind)]
     bind: SocketAddr,
+    #[command(flatten)]
+    guard: GuardArgs,
     /// End when every trial of the grid files has ended
     #[arg(long, requires = "grids")]
     until_done: bool,
@@ -37,6 +40,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(state: &Path, args: Args) -> Result<Ending, CliError> {
+    args.guard.check(args.bind)?;
     if args.heartbeat > args.lease_ttl / 2 {
         return Err(CliError::Usage(
             "--heartbeat may be at most half of --lease-ttl, or one late heartbeat would cost a lease"
@@ -54,7 +58,7 @@ pub(super) async fn run(state: &Path, args: Args) -> Result<Ending, CliError> {
     }
     let mode = if args.until_done { Mode::UntilDone } else { Mode::Serve };
     let mut station = Station::start(folder, settings(mode, args.heartbeat, args.lease_ttl)).await?;
-    let served = serve(&mut station, &args, sweeps, &screen, &interrupts).await;
+    let served = serve(state, &mut station, &args, sweeps, &screen, &interrupts).await;
     let names = match served {
         Ok(Served::Done(names)) => names,
         Ok(Served::Ended(ending)) => {
@@ -89,12 +93,16 @@ enum Served {
 }
 
 async fn serve(
+    state: &Path,
     station: &mut Station,
     args: &Args,
     sweeps: Vec<crate::rpc::PreparedSweep>,
     screen: &Screen,
     interrupts: &Interrupts,
 ) -> Result<Served, CliError> {
+    let guard = args.guard.guard(state, args.bind).await?;
+    check_tokens(guard.as_ref(), args.bind)?;
+    let is_guarded = guard.is_some();
     let mut names = Vec::new();
     for sweep in sweeps {
         names.push(sweep.record.name.clone());
@@ -104,10 +112,17 @@ async fn serve(
         screen.say(&format!("{name}: {} trials, {} ended before", receipt.trials, receipt.ended));
     }
     learn_recorded(station).await?;
-    let address = station.listen(args.bind).await?;
-    screen.warn(&format!("listening on http://{address}"));
-    screen.say(&format!("  workers: worker --coordinator http://{address}"));
-    screen.say(&format!("  sweeps:  coordinator submit GRID.toml --coordinator http://{address}"));
+    let url = url_of(station.listen(args.bind, guard).await?, is_guarded);
+    screen.warn(&format!("listening on {url}"));
+    let [worker, operator] = match is_guarded {
+        true => [" --token-file worker.token", " --token-file operator.token"],
+        false => [""; 2],
+    };
+    screen.say(&format!("  workers: worker --coordinator {url}{worker}"));
+    screen.say(&format!("  sweeps:  coordinator submit GRID.toml --coordinator {url}{operator}"));
+    if is_guarded {
+        screen.say("  tokens:  coordinator token create --role worker|viewer|operator --out FILE");
+    }
 
     let mut follower = Follower::new(screen, &station.names);
     let mut progress = station.handle.progress();

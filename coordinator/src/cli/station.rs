@@ -11,7 +11,7 @@ use super::screen::Names;
 use crate::artifacts::ArtifactStore;
 use crate::datasets::DatasetStore;
 use crate::error::CliError;
-use crate::rpc::RpcServer;
+use crate::rpc::{Guard, RpcServer};
 use crate::runtime::{Coordinator, CoordinatorHandle};
 use crate::store::{SqliteStore, StateDir, Store};
 
@@ -28,11 +28,13 @@ pub(super) struct Station {
 impl Station {
     /// Takes the folder's lock. Nothing is recorded yet.
     pub(super) fn lock(state: &Path) -> Result<StateDir, CliError> {
-        // A folder may be shared by several hosts.
-        let host =
-            std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "this host".to_owned());
-        let holder = format!("coordinator, pid {} on {}", std::process::id(), host.trim());
-        Ok(StateDir::lock(state, &holder)?)
+        Ok(StateDir::lock(state, &Self::holder())?)
+    }
+
+    /// What another process is told that wants the folder, too. A folder may be shared by several hosts.
+    pub(super) fn holder() -> String {
+        let host = host_name().unwrap_or_else(|| "this host".to_owned());
+        format!("coordinator, pid {} on {host}", std::process::id())
     }
 
     /// Opens the record and starts the core.
@@ -44,13 +46,18 @@ impl Station {
         Ok(Self { state, handle, names: Names::default(), server: None })
     }
 
-    /// Starts listening; returns the address.
-    pub(super) async fn listen(&mut self, bind: SocketAddr) -> Result<SocketAddr, CliError> {
+    /// Starts listening, with TLS and tokens where there is a guard; returns the address.
+    pub(super) async fn listen(
+        &mut self,
+        bind: SocketAddr,
+        guard: Option<Guard>,
+    ) -> Result<SocketAddr, CliError> {
         let (artifacts, datasets) =
             (ArtifactStore::of_state_dir(&self.state), DatasetStore::of_state_dir(&self.state));
         let intake =
             Arc::new(GridIntake { datasets: datasets.folder().to_owned(), names: self.names.clone() });
-        let server = RpcServer::start(bind, self.handle.clone(), artifacts, datasets, intake).await?;
+        let handle = self.handle.clone();
+        let server = RpcServer::start_behind(guard, bind, handle, artifacts, datasets, intake).await?;
         let address = server.address();
         self.server = Some(server);
         Ok(address)
@@ -69,6 +76,12 @@ impl Station {
         }
         self.handle.shutdown().await;
     }
+}
+
+/// This machine's name.
+pub(super) fn host_name() -> Option<String> {
+    let name = nix::unistd::gethostname().ok()?.into_string().ok()?;
+    (!name.is_empty()).then_some(name)
 }
 
 /// The settings of a coordinator with these times.

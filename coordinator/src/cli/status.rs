@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sweep_proto::v1;
 
-use super::submit::{connect, refusal};
+use super::reach::{self, TokenArgs, refusal};
 use super::{put, record};
 use crate::config::parse_url;
 use crate::error::{CliError, Ending};
@@ -17,13 +17,15 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Ask this coordinator, workers included, instead of reading the state folder
-    #[arg(long, value_name = "http://HOST:PORT", value_parser = parse_url)]
+    #[arg(long, value_name = "URL", value_parser = parse_url)]
     coordinator: Option<String>,
+    #[command(flatten)]
+    token: TokenArgs,
 }
 
 pub(super) async fn run(state: &Path, args: Args) -> Result<Ending, CliError> {
     let words = match &args.coordinator {
-        Some(url) => of_coordinator(url).await?,
+        Some(url) => of_coordinator(url, &args.token).await?,
         None => of_record(state).await?,
     };
     put(&words);
@@ -55,8 +57,8 @@ async fn of_record(state: &Path) -> Result<String, CliError> {
     Ok(out)
 }
 
-async fn of_coordinator(url: &str) -> Result<String, CliError> {
-    let mut client = connect(url, ANSWER_LIMIT).await?;
+async fn of_coordinator(url: &str, token: &TokenArgs) -> Result<String, CliError> {
+    let mut client = reach::sweeps(url, token, ANSWER_LIMIT)?;
     let refused = |status: tonic::Status| refusal(url, &status);
     let sweeps = client.list_sweeps(v1::ListSweepsRequest {}).await.map_err(refused)?.into_inner().sweeps;
     let workers = client.list_workers(v1::ListWorkersRequest {}).await.map_err(refused)?.into_inner().workers;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sweep_engine::Mode;
 
+use super::guard::GuardArgs;
 use super::screen::Screen;
 use super::station::{Station, settings};
 use super::{intake, put, record, table_options};
@@ -29,6 +30,8 @@ pub(super) struct Args {
     /// Where to listen for workers; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0", value_parser = parse_bind)]
     bind: SocketAddr,
+    #[command(flatten)]
+    guard: GuardArgs,
     /// Say nothing but warnings and errors; the leaderboard still goes to stdout
     #[arg(long, short)]
     quiet: bool,
@@ -43,6 +46,7 @@ fn parse_workers(text: &str) -> Result<NonZeroU32, String> {
 }
 
 pub(super) async fn run(state: &Path, args: Args) -> Result<Ending, CliError> {
+    args.guard.check(args.bind)?;
     let screen = Screen::new(args.quiet);
     let grid = intake::read_grid(&args.grid)?;
     let folder = Station::lock(state)?;
@@ -65,7 +69,7 @@ pub(super) async fn run(state: &Path, args: Args) -> Result<Ending, CliError> {
         let known =
             if receipt.ended > 0 { format!(" ({} ended before)", receipt.ended) } else { String::new() };
         screen.say(&format!("{name}: {missing} trials to run{known}"));
-        run_trials(&mut station, &args, &screen, missing).await
+        run_trials(state, &mut station, &args, &screen, missing).await
     };
     let data = record::load_from(station.handle.store().as_ref(), state, Some(&name)).await;
     station.stop().await;
@@ -117,7 +121,7 @@ enum Run {
 }
 
 #[cfg(not(feature = "local-workers"))]
-async fn run_trials(_: &mut Station, _: &Args, _: &Screen, _: u64) -> Result<Run, CliError> {
+async fn run_trials(_: &Path, _: &mut Station, _: &Args, _: &Screen, _: u64) -> Result<Run, CliError> {
     Err(CliError::Workers(
         "this coordinator was built without local workers: use `coordinator serve` and start workers elsewhere".to_owned(),
     ))
@@ -125,6 +129,7 @@ async fn run_trials(_: &mut Station, _: &Args, _: &Screen, _: u64) -> Result<Run
 
 #[cfg(feature = "local-workers")]
 async fn run_trials(
+    state: &Path,
     station: &mut Station,
     args: &Args,
     screen: &Screen,
@@ -135,7 +140,15 @@ async fn run_trials(
     use crate::local_workers::{LaunchPlan, LocalWorkers};
 
     let interrupts = Interrupts::listen()?;
-    let address = station.listen(args.bind).await?;
+    let guard = args.guard.guard(state, args.bind).await?;
+    let token = guard.as_ref().map(own_token).transpose()?;
+    let address = station.listen(args.bind, guard).await?;
+    // Its own workers are on this machine, wherever else it listens.
+    let near = if address.ip().is_unspecified() {
+        SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, address.port()))
+    } else {
+        address
+    };
     let cores =
         std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
     // A worker that could never get a trial would only take memory. The receipt says how many wait, not the progress,
@@ -143,9 +156,10 @@ async fn run_trials(
     let useful = u32::try_from(missing.div_ceil(u64::from(args.slots.get()))).unwrap_or(u32::MAX);
     let wanted = args.workers.map_or(cores, NonZeroU32::get).min(useful);
     let plan = LaunchPlan {
-        url: format!("http://{address}"),
+        url: format!("{}://{near}", if token.is_some() { "https" } else { "http" }),
         cache: station.worker_cache(),
         slots: args.slots.get(),
+        token,
     };
     screen.say(&format!("{} at {}", text::count(wanted as usize, "worker"), plan.url));
     let teller = screen.clone();
@@ -188,4 +202,15 @@ async fn run_trials(
         Ok(Run::Stopped) | Err(_) => workers.kill().await,
     }
     ran
+}
+
+/// A token for this process's own workers, known to nobody else and gone with the process.
+#[cfg(feature = "local-workers")]
+fn own_token(guard: &crate::rpc::Guard) -> Result<sweep_proto::join::JoinToken, CliError> {
+    use crate::access::{AccessError, Role, fresh_token};
+    let label = "local workers".to_owned();
+    let made = fresh_token(&guard.authority, Role::Worker, label, crate::clock::wall_ms(), None);
+    let (token, record) = made.map_err(AccessError::from)?;
+    guard.book.add_own(record);
+    Ok(token)
 }

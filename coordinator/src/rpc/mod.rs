@@ -1,9 +1,12 @@
-//! The wire: what arrives by gRPC becomes an input of the engine or a file, and the answer goes back.
+//! The wire: what arrives by gRPC becomes an input of the engine or a file, and the answer goes back. Every call has
+//! passed the gate of [`crate::access`] before.
 //!
-//! Must not live here: decisions about trials, SQL, reading grid files or data (that is the intake's).
+//! Must not live here: decisions about trials, SQL, reading grid files or data (that is the intake's), who may come in.
 
+mod names;
 mod status;
 mod sweeps;
+mod tokens;
 mod workers;
 
 use std::io::ErrorKind;
@@ -16,18 +19,25 @@ use async_trait::async_trait;
 use domain::Trial;
 use sweep_proto::MAX_MESSAGE_BYTES;
 use sweep_proto::v1::sweep_service_server::SweepServiceServer;
+use sweep_proto::v1::token_service_server::TokenServiceServer;
 use sweep_proto::v1::worker_service_server::WorkerServiceServer;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 
+use crate::access::{AccessError, Authority, Door, GateLayer, TokenBook, TokenStore, raise_file_limit};
 use crate::artifacts::ArtifactStore;
 use crate::datasets::DatasetStore;
 use crate::runtime::CoordinatorHandle;
 use crate::store::records::SweepRecord;
 
+pub(crate) use status::REJECTION_KEY;
+
+use names::NameKeeper;
 use sweeps::SweepApi;
+use tokens::TokenApi;
 use workers::WorkerApi;
 
 /// A grid file as a person sent it.
@@ -82,6 +92,22 @@ pub enum RpcError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// It cannot guard itself.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+}
+
+/// What guards a coordinator that others can reach.
+#[derive(Debug, Clone)]
+pub struct Guard {
+    /// Signs the server's certificate.
+    pub authority: Arc<Authority>,
+    /// Names and addresses that the certificate is for.
+    pub names: Vec<String>,
+    /// Knows who may come in.
+    pub book: TokenBook,
+    /// Where tokens are kept.
+    pub tokens: TokenStore,
 }
 
 /// How long running calls may take to end at a shutdown.
@@ -89,8 +115,12 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 /// A silent peer is asked whether it lives after this long, and given up after the second.
 const HTTP2_KEEPALIVE: Duration = Duration::from_secs(20);
 const HTTP2_KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
-/// The same on the level of TCP, for connections without a call.
-const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
+/// Most calls at once on one connection: a worker has a handful, a flood waits in its own queue.
+const MAX_CALLS_PER_CONNECTION: u32 = 256;
+/// Largest headers of one call: a token's line and what HTTP/2 adds are under 1 KiB.
+const MAX_HEADER_BYTES: u32 = 16 * 1024;
+/// Connections that wait to be taken: a whole launch comes back at once.
+const BACKLOG: u32 = 4096;
 
 /// The running services.
 #[derive(Debug)]
@@ -101,7 +131,8 @@ pub struct RpcServer {
 }
 
 impl RpcServer {
-    /// Listens on `listen` (port 0 takes a free one) and serves until [`RpcServer::shutdown`].
+    /// Listens on `listen` (port 0 takes a free one), without TLS, and serves until [`RpcServer::shutdown`]. For
+    /// loopback: whoever can connect may do everything.
     ///
     /// # Errors
     /// When it cannot listen there.
@@ -112,18 +143,46 @@ impl RpcServer {
         datasets: DatasetStore,
         intake: Arc<dyn SweepIntake>,
     ) -> Result<Self, RpcError> {
+        Self::start_behind(None, listen, handle, artifacts, datasets, intake).await
+    }
+
+    /// As [`RpcServer::start`], with TLS and tokens where there is a guard.
+    ///
+    /// # Errors
+    /// When it cannot listen there, or has no certificate.
+    pub async fn start_behind(
+        guard: Option<Guard>,
+        listen: SocketAddr,
+        handle: CoordinatorHandle,
+        artifacts: ArtifactStore,
+        datasets: DatasetStore,
+        intake: Arc<dyn SweepIntake>,
+    ) -> Result<Self, RpcError> {
         let wrong = |source: std::io::Error| match source.kind() {
             ErrorKind::AddrInUse => RpcError::AddressInUse { address: listen },
             _ => RpcError::Listen { address: listen, source },
         };
-        let incoming = TcpIncoming::bind(listen).map_err(wrong)?;
-        let incoming = incoming.with_nodelay(Some(true)).with_keepalive(Some(TCP_KEEPALIVE));
-        let address = incoming.local_addr().map_err(wrong)?;
+        raise_file_limit();
+        let listener = bind(listen).map_err(wrong)?;
+        let address = listener.local_addr().map_err(wrong)?;
+        let (door, gate, issuer) = match guard {
+            None => (Door::open(listener), GateLayer { book: None }, None),
+            Some(guard) => {
+                let door = Door::guarded(listener, Arc::clone(&guard.authority), guard.names)?;
+                let gate = GateLayer { book: Some(Arc::new(guard.book)) };
+                (door, gate, Some((guard.authority, guard.tokens)))
+            }
+        };
 
-        let workers = WorkerServiceServer::new(WorkerApi { handle: handle.clone(), artifacts, datasets })
+        let names = NameKeeper::default();
+        let workers =
+            WorkerServiceServer::new(WorkerApi { handle: handle.clone(), artifacts, datasets, names })
+                .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                .max_encoding_message_size(MAX_MESSAGE_BYTES);
+        let sweeps = SweepServiceServer::new(SweepApi { handle, intake })
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
-        let sweeps = SweepServiceServer::new(SweepApi { handle, intake })
+        let tokens = TokenServiceServer::new(TokenApi { issuer })
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
         let (reporter, health) = tonic_health::server::health_reporter();
@@ -134,10 +193,15 @@ impl RpcServer {
         let router = Server::builder()
             .http2_keepalive_interval(Some(HTTP2_KEEPALIVE))
             .http2_keepalive_timeout(Some(HTTP2_KEEPALIVE_TIMEOUT))
+            .max_concurrent_streams(Some(MAX_CALLS_PER_CONNECTION))
+            .http2_max_header_list_size(Some(MAX_HEADER_BYTES))
+            .layer(gate)
             .add_service(health)
             .add_service(workers)
-            .add_service(sweeps);
+            .add_service(sweeps)
+            .add_service(tokens);
         let stopped = stop.clone().cancelled_owned();
+        let incoming = ReceiverStream::new(door.guests());
         let task = tokio::spawn(router.serve_with_incoming_shutdown(incoming, stopped));
         Ok(Self { address, stop, task })
     }
@@ -158,4 +222,12 @@ impl RpcServer {
             Err(_) => self.task.abort(),
         }
     }
+}
+
+fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if listen.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restart on the same port must not wait for the system to forget the old connections.
+    socket.set_reuseaddr(true)?;
+    socket.bind(listen)?;
+    socket.listen(BACKLOG)
 }

@@ -11,7 +11,7 @@ use crate::datasets::DatasetError;
 use crate::runtime::RuntimeError;
 
 /// Metadata key with the rejection's name.
-pub(super) const REJECTION_KEY: &str = "sweep-rejection";
+pub(crate) const REJECTION_KEY: &str = "sweep-rejection";
 
 pub(super) fn of_wire(error: &WireError) -> Status {
     Status::invalid_argument(error.to_string())

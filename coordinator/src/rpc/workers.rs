@@ -14,7 +14,9 @@ use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::names::NameKeeper;
 use super::status::{of_artifact, of_dataset, of_runtime, of_wire};
+use crate::access::Caller;
 use crate::artifacts::ArtifactStore;
 use crate::clock::{fresh_nonce, fresh_session};
 use crate::datasets::DatasetStore;
@@ -29,6 +31,7 @@ pub(super) struct WorkerApi {
     pub(super) handle: CoordinatorHandle,
     pub(super) artifacts: ArtifactStore,
     pub(super) datasets: DatasetStore,
+    pub(super) names: NameKeeper,
 }
 
 impl WorkerApi {
@@ -49,7 +52,11 @@ impl WorkerService for WorkerApi {
         &self,
         request: Request<v1::RegisterRequest>,
     ) -> Result<Response<v1::RegisterResponse>, Status> {
+        let caller = request.extensions().get::<Caller>().copied().unwrap_or(Caller::Anybody);
         let worker = worker_of(request.into_inner())?;
+        let progress = self.handle.progress();
+        let is_live = |name: &str| progress.borrow().workers.iter().any(|known| known.info.name == name);
+        self.names.claim(&worker.name, caller, is_live)?;
         let session = fresh_session().map_err(|error| Status::unavailable(error.to_string()))?;
         match self.ask(Input::Register { worker, session }).await? {
             Reply::Registered { session, heartbeat_ms, lease_ttl_ms } => {
@@ -203,6 +210,12 @@ fn worker_of(message: v1::RegisterRequest) -> Result<WorkerInfo, Status> {
             message.protocol
         )));
     }
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if message.worker.starts_with('.') || !message.worker.bytes().all(is_plain) {
+        return Err(Status::invalid_argument(
+            "a worker's name has letters, digits, '-', '_' and '.', and does not start with '.'",
+        ));
+    }
     for text in [&message.worker, &message.host, &message.version, &message.device, &message.isa] {
         if text.len() > convert::MAX_NAME_BYTES {
             return Err(Status::invalid_argument(format!(
@@ -225,6 +238,9 @@ fn worker_of(message: v1::RegisterRequest) -> Result<WorkerInfo, Status> {
 fn running_of(message: v1::TrialProgress) -> Result<RunningTrial, Status> {
     if message.phase.len() > MAX_PHASE_BYTES {
         return Err(Status::invalid_argument(format!("a phase has at most {MAX_PHASE_BYTES} bytes")));
+    }
+    if message.epoch.max(message.epochs) as usize > convert::MAX_EPOCHS {
+        return Err(Status::invalid_argument(format!("a trial has at most {} epochs", convert::MAX_EPOCHS)));
     }
     Ok(RunningTrial {
         key: key_of(message.lease.as_ref())?,

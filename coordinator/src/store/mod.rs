@@ -16,6 +16,7 @@ use sweep_engine::Event;
 
 pub use memory::MemoryStore;
 pub use sqlite::SqliteStore;
+pub(crate) use sqlite::{base_options as sqlite_options, classify as sqlite_errors};
 pub use state_dir::{StateDir, StateDirError};
 
 use records::{SweepData, SweepRecord};

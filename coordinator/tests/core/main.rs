@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod fixture;
+mod guarded;
+mod hostile;
 mod ring;
 mod runtime;
 mod store;

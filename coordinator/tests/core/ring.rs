@@ -23,7 +23,7 @@ use tonic::{Code, Status};
 use crate::fixture::{ARTIFACT, DATA, outcome, record, trial};
 
 /// Makes a sweep of two trials of whatever text comes, which must not be empty.
-struct TwoTrials;
+pub(crate) struct TwoTrials;
 
 #[async_trait]
 impl SweepIntake for TwoTrials {
@@ -35,15 +35,15 @@ impl SweepIntake for TwoTrials {
     }
 }
 
-struct Ring {
-    handle: CoordinatorHandle,
+pub(crate) struct Ring {
+    pub(crate) handle: CoordinatorHandle,
     server: RpcServer,
-    worker: WorkerServiceClient<Channel>,
+    pub(crate) worker: WorkerServiceClient<Channel>,
     sweeps: SweepServiceClient<Channel>,
 }
 
 impl Ring {
-    async fn start(state: &Path) -> Self {
+    pub(crate) async fn start(state: &Path) -> Self {
         let store = SqliteStore::open(StateDir::lock(state, "test").unwrap()).await.unwrap();
         let settings = Settings { heartbeat_ms: 5_000, lease_ttl_ms: 30_000, mode: Mode::UntilDone };
         let handle = Coordinator::start(settings, Arc::new(store)).await.unwrap();
@@ -54,14 +54,20 @@ impl Ring {
         Self { handle, server, worker, sweeps: SweepServiceClient::new(channel) }
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         let Self { handle, server, worker, sweeps } = self;
         drop((worker, sweeps));
         server.shutdown().await;
         handle.shutdown().await;
     }
 
-    async fn submit(&mut self) -> v1::SubmitSweepResponse {
+    /// Another connection to the same coordinator.
+    pub(crate) async fn connect_again(&self) -> WorkerServiceClient<Channel> {
+        let url = format!("http://{}", self.server.address());
+        WorkerServiceClient::new(Channel::from_shared(url).unwrap().connect().await.unwrap())
+    }
+
+    pub(crate) async fn submit(&mut self) -> v1::SubmitSweepResponse {
         let request = v1::SubmitSweepRequest { grid_toml: "x".to_owned(), ..Default::default() };
         self.sweeps.submit_sweep(request).await.unwrap().into_inner()
     }
@@ -78,12 +84,12 @@ impl Ring {
         self.worker.register(request).await.unwrap().into_inner().session
     }
 
-    async fn lease(&mut self, session: &Bytes, want: u32) -> v1::LeaseTrialsResponse {
+    pub(crate) async fn lease(&mut self, session: &Bytes, want: u32) -> v1::LeaseTrialsResponse {
         let request = v1::LeaseTrialsRequest { session: session.clone(), want };
         self.worker.lease_trials(request).await.unwrap().into_inner()
     }
 
-    async fn put(&mut self, session: &Bytes, content: &'static [u8]) -> Result<(), Status> {
+    pub(crate) async fn put(&mut self, session: &Bytes, content: &'static [u8]) -> Result<(), Status> {
         let first = v1::PutArtifactRequest {
             session: session.clone(),
             hash: ArtifactHash::of(ARTIFACT).as_bytes().to_vec().into(),
@@ -109,7 +115,7 @@ async fn serve(state: &Path, address: SocketAddr, handle: &CoordinatorHandle) ->
     RpcServer::start(address, handle.clone(), artifacts, datasets, Arc::new(TwoTrials)).await
 }
 
-fn key(lease: &v1::Lease) -> v1::LeaseKey {
+pub(crate) fn key(lease: &v1::Lease) -> v1::LeaseKey {
     v1::LeaseKey { trial_id: lease.trial_id.clone(), attempt: lease.attempt, nonce: lease.nonce.clone() }
 }
 

@@ -62,6 +62,7 @@ impl World {
 
     pub(crate) fn options(&self, slots: usize) -> WorkerOptions {
         WorkerOptions {
+            token: None,
             coordinator: CoordinatorUrl::parse(&self.coordinator.url()).unwrap(),
             slots: NonZeroUsize::new(slots).unwrap(),
             cache: self.cache.path().to_owned(),

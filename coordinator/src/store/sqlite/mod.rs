@@ -121,7 +121,8 @@ impl Store for SqliteStore {
     }
 }
 
-fn base_options(path: &Path) -> SqliteConnectOptions {
+/// Options of any connection to the database.
+pub(crate) fn base_options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new().filename(path).busy_timeout(BUSY_TIMEOUT)
 }
 
@@ -130,10 +131,14 @@ fn reader_pool(options: SqliteConnectOptions) -> SqlitePool {
 }
 
 fn migrations() -> Migrator {
-    let record = include_str!("../../../migrations/sqlite/0001_record.sql");
-    let first =
-        Migration::new(1, Cow::Borrowed("record"), MigrationType::Simple, record.into_sql_str(), false);
-    Migrator::with_migrations(vec![first])
+    let all = [
+        ("record", include_str!("../../../migrations/sqlite/0001_record.sql")),
+        ("tokens", include_str!("../../../migrations/sqlite/0002_tokens.sql")),
+    ];
+    let numbered = all.into_iter().zip(1..).map(|((name, text), number)| {
+        Migration::new(number, Cow::Borrowed(name), MigrationType::Simple, text.into_sql_str(), false)
+    });
+    Migrator::with_migrations(numbered.collect())
 }
 
 async fn check_health(path: &Path, connection: &mut SqliteConnection) -> Result<(), StoreError> {
@@ -157,7 +162,8 @@ const fn is_damage(code: u32) -> bool {
     code == SQLITE_CORRUPT || code == SQLITE_NOTADB
 }
 
-fn classify(path: &Path, error: &sqlx::Error) -> StoreError {
+/// What an error of SQLite means for a person.
+pub(crate) fn classify(path: &Path, error: &sqlx::Error) -> StoreError {
     let path = path.to_owned();
     let problem = error.to_string();
     match primary_code(error) {
