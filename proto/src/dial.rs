@@ -220,9 +220,6 @@ fn explain(source: io::Error, place: String, name: String) -> DialError {
 /// Why repeating a call that ended with `status` would not help; `None` where it may.
 #[must_use]
 pub fn hopeless(status: &Status) -> Option<Hopeless> {
-    if status.code() == Code::PermissionDenied {
-        return Some(Hopeless::NotAllowed(status.message().to_owned()));
-    }
     let mut cause: Option<&dyn Error> = Some(status);
     while let Some(error) = cause {
         match error.downcast_ref::<DialError>() {
@@ -240,5 +237,6 @@ pub fn hopeless(status: &Status) -> Option<Hopeless> {
         }
         cause = error.source();
     }
-    None
+    // Last: the goodbye of a TLS port comes as a denial, too.
+    (status.code() == Code::PermissionDenied).then(|| Hopeless::NotAllowed(status.message().to_owned()))
 }

@@ -9,7 +9,7 @@ use system_tests::process::run;
 use system_tests::product::workspace_root;
 use system_tests::{Product, Running, Scratch};
 
-use crate::network::serve;
+use crate::network::{serve, serve_at};
 
 const PATIENCE: Duration = Duration::from_secs(500);
 
@@ -66,6 +66,9 @@ fn every_command_of_the_documents_runs() {
         }
         let words: Vec<&str> = command.split_whitespace().collect();
         match words.as_slice() {
+            // A guarded coordinator, with the worker and the commands that speak with it.
+            ["coordinator", "serve", args @ ..] if args.contains(&"--tls") => guarded(args),
+            ["coordinator" | "worker", ..] if command.contains("https://HOST:7733") => {}
             // The main job, with the binary that this run has built.
             ["cargo", "run", "--release", "--bin", "coordinator", "--", args @ ..]
             | ["coordinator", args @ ..]
@@ -110,6 +113,50 @@ fn every_command_of_the_documents_runs() {
         "the main job is documented"
     );
     assert!(scratch.join(".latentsweep/reports/quickstart/report.html").is_file());
+}
+
+/// The part of the README with a guarded coordinator, from its first command to its last.
+fn guarded(args: &[&str]) {
+    let scratch = clone_like();
+    let coordinator = &Product::get().coordinator;
+    let here = |command: &str, url: &str| {
+        let words: Vec<String> =
+            command.split_whitespace().skip(1).map(|word| word.replace("https://HOST:7733", url)).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        run(coordinator, scratch.path(), &words)
+    };
+    let commands = commands_of_documents();
+    let (to_it, others): (Vec<_>, Vec<_>) =
+        commands.into_iter().partition(|command| command.contains("https://HOST:7733"));
+    for command in others.iter().filter(|command| command.starts_with("coordinator token create")) {
+        let _ = here(command, "").expect_code(0);
+    }
+    let port = args.iter().position(|arg| *arg == "--bind").expect("the document names an address");
+    let rest = [&args[..port], &args[port + 2..]].concat();
+    let (server, url) = serve_at(&scratch, "127.0.0.1:0", &rest);
+    let is_question =
+        |command: &&String| command.starts_with("coordinator ") && !command.contains(" revoke ");
+    for command in to_it.iter().filter(is_question) {
+        let _ = here(command, &url).expect_code(0);
+    }
+    let cache = scratch.join("cache");
+    let started =
+        to_it.iter().find(|command| command.starts_with("worker ")).expect("a worker is documented");
+    let words = started.replace("https://HOST:7733", &url);
+    let words = words.split_whitespace().skip(1).chain(["--cache", cache.to_str().unwrap()]);
+    let worker = Running::start(&Product::get().worker, scratch.path(), "worker", &words.collect::<Vec<_>>());
+    let _ = server.finish(PATIENCE).expect_code(0);
+    let _ = worker.finish(PATIENCE).expect_code(0);
+
+    // Last of all, for what is revoked is out.
+    let list = here("coordinator token list", "").expect_code(0).stdout;
+    let line = list.lines().find(|line| line.contains("launch-1")).expect("the worker's token is listed");
+    let id = line.split_whitespace().next().expect("its id stands first");
+    let (server, url) = serve_at(&scratch, "127.0.0.1:0", &["--tls"]);
+    let revoke =
+        to_it.iter().find(|command| command.contains(" revoke ID ")).expect("revoking is documented");
+    let _ = here(&revoke.replace(" ID ", &format!(" {id} ")), &url).expect_code(0);
+    drop(server);
 }
 
 #[test]

@@ -7,5 +7,6 @@ mod faults;
 mod house;
 mod inspect;
 mod network;
+mod secure;
 mod study;
 mod sweeps;

@@ -11,15 +11,17 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A serving coordinator and its address.
 pub(crate) fn serve(scratch: &Scratch, more: &[&str]) -> (Running, String) {
-    let args = [&["serve", "--bind", "127.0.0.1:0"], more].concat();
+    serve_at(scratch, "127.0.0.1:0", more)
+}
+
+/// A coordinator serving on `bind`, and its address.
+pub(crate) fn serve_at(scratch: &Scratch, bind: &str, more: &[&str]) -> (Running, String) {
+    let args = [&["serve", "--bind", bind], more].concat();
     let running = Running::start(&Product::get().coordinator, scratch.path(), "serve", &args);
     let url = wait_until("the coordinator's address", PATIENCE, || {
         let said = running.stderr_so_far();
-        let start = said.find("http://127.0.0.1:")?;
-        let rest = &said[start..];
-        let end =
-            rest[7..].find(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':')).map(|end| end + 7)?;
-        Some(rest[..end].to_owned())
+        let (_, rest) = said.split_once("listening on ")?;
+        Some(rest.split_once('\n')?.0.trim().to_owned())
     });
     (running, url)
 }
