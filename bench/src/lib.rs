@@ -3,6 +3,7 @@
 //!
 //! Must not live here: anything that the product needs. A figure is always printed beside its peer's, from one run.
 
+pub mod fleet;
 pub mod judge;
 pub mod peer;
 pub mod product;

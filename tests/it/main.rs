@@ -4,6 +4,7 @@
 mod bad_input;
 mod docs;
 mod faults;
+mod hostile;
 mod house;
 mod inspect;
 mod network;

@@ -307,3 +307,48 @@ async fn next_chunk(mut download: Download) -> Result<Option<(v1::FetchDatasetRe
     download.is_first = false;
     Ok(Some((response, download)))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use sweep_proto::{PROTOCOL, v1};
+
+    use super::{running_of, worker_of};
+
+    proptest! {
+        #[test]
+        fn whoever_registers_is_taken_or_refused(
+            name in ".{0,300}",
+            host in ".{0,300}",
+            slots in any::<u32>(),
+            is_ours in any::<bool>(),
+            protocol in any::<u32>(),
+        ) {
+            let protocol = if is_ours { PROTOCOL } else { protocol };
+            let request =
+                v1::RegisterRequest { worker: name, host, slots, protocol, ..Default::default() };
+            if let Ok(worker) = worker_of(request) {
+                prop_assert!(!worker.name.contains(['/', '\\', '\u{1b}', '\n', ' ']), "{}", worker.name);
+                prop_assert!(worker.name.len() <= 256 && worker.host.len() <= 256);
+            }
+        }
+
+        #[test]
+        fn whatever_progress_is_said_is_taken_or_refused(
+            trial_id in prop::collection::vec(any::<u8>(), 0..20),
+            nonce in prop::collection::vec(any::<u8>(), 14..18),
+            epoch in any::<u32>(),
+            loss in any::<f64>(),
+            phase in ".{0,40}",
+        ) {
+            let lease =
+                Some(v1::LeaseKey { trial_id: trial_id.into(), attempt: 1, nonce: nonce.into() });
+            let message =
+                v1::TrialProgress { lease, epoch, epochs: epoch, loss_per_cell: Some(loss), phase };
+            if let Ok(running) = running_of(message) {
+                prop_assert!(running.loss_per_cell.is_none_or(f64::is_finite));
+                prop_assert!(running.epoch <= 100_000 && running.phase.len() <= 32);
+            }
+        }
+    }
+}
