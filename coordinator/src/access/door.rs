@@ -164,6 +164,10 @@ async fn shake_hands(mut tcp: TcpStream, tls: &TlsAcceptor) -> io::Result<Option
         return tls.accept(tcp).await.map(Some);
     }
     let is_http2 = b"PRI".starts_with(&start[..seen]);
+    if is_http2 {
+        // A goodbye before the first call would fail that call without its reason.
+        let _ = tokio::time::timeout(GOODBYE_LIMIT, first_call(&mut tcp)).await;
+    }
     let goodbye = if is_http2 { http2_goodbye() } else { http1_goodbye() };
     tcp.write_all(&goodbye).await?;
     tcp.shutdown().await?;
@@ -175,6 +179,32 @@ async fn shake_hands(mut tcp: TcpStream, tls: &TlsAcceptor) -> io::Result<Option
     };
     let _ = tokio::time::timeout(GOODBYE_LIMIT, drained).await;
     Ok(None)
+}
+
+/// Reads until an HTTP/2 client has made a call, or says more than a call needs.
+async fn first_call(tcp: &mut TcpStream) -> io::Result<()> {
+    const MOST: usize = 64 * 1024;
+    let mut heard = Vec::new();
+    while heard.len() < MOST && !has_call(&heard) {
+        if tcp.read_buf(&mut heard).await? == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a HEADERS frame has begun (RFC 9113: 24 bytes of preface, 3.4; frames of 9 bytes and a body, 4.1).
+fn has_call(heard: &[u8]) -> bool {
+    const HEADERS: u8 = 1;
+    let mut frames = heard.get(24..).unwrap_or_default();
+    while let [high, middle, low, kind, ..] = *frames {
+        if kind == HEADERS {
+            return true;
+        }
+        let length = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
+        frames = frames.get(9 + length..).unwrap_or_default();
+    }
+    false
 }
 
 /// An HTTP/2 server's first words, empty SETTINGS and GOAWAY (RFC 9113, 6.5 and 6.8), with the reason as debug data.
@@ -270,5 +300,23 @@ impl AsyncWrite for Guest {
             Stream::Plain(stream) => Pin::new(stream).poll_shutdown(context),
             Stream::Tls(stream) => Pin::new(stream).poll_shutdown(context),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_call;
+
+    #[test]
+    fn a_call_is_seen_behind_settings_and_not_before() {
+        let mut heard = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        heard.extend_from_slice(&[0, 0, 6, 4, 0, 0, 0, 0, 0]);
+        // A body that looks like a frame of headers.
+        heard.extend_from_slice(&[0, 0, 0, 1, 0, 1]);
+        assert!(!has_call(&heard));
+        heard.extend_from_slice(&[0, 0, 9, 1]);
+        assert!(has_call(&heard));
+        assert!((0..heard.len()).all(|length| !has_call(&heard[..length])));
+        assert!(!has_call(&[0xff; 40]), "a frame longer than what was heard");
     }
 }
