@@ -36,6 +36,49 @@ impl Lists {
         self.start.len() - 1
     }
 
+    /// Lines of entries whose indices are below `bound`; a line may have none.
+    ///
+    /// # Panics
+    /// When an index is not.
+    pub(crate) fn of_lines<I: IntoIterator<Item = Entry>>(
+        lines: impl Iterator<Item = I>,
+        bound: usize,
+    ) -> Self {
+        let mut lists = Self { start: vec![0], entries: Vec::new(), bound };
+        for line in lines {
+            lists.entries.extend(line);
+            lists
+                .start
+                .push(u32::try_from(lists.entries.len()).expect("a batch has fewer than 2^32 entries"));
+        }
+        assert!(
+            lists.entries.iter().all(|entry| (entry.index as usize) < bound),
+            "indices are below the bound"
+        );
+        lists
+    }
+
+    /// The same entries by index: line = index, index = line. Indices ascend within a line.
+    pub(crate) fn transposed(&self) -> Self {
+        let mut start = vec![0_u32; self.bound + 1];
+        for entry in self.all() {
+            start[entry.index as usize + 1] += 1;
+        }
+        for line in 0..self.bound {
+            start[line + 1] += start[line];
+        }
+        let mut heads = start.clone();
+        let mut entries = vec![Entry::default(); self.all().len()];
+        for line in 0..self.lines() {
+            for entry in self.line(line) {
+                let head = &mut heads[entry.index as usize];
+                entries[*head as usize] = Entry { index: line as u32, value: entry.value };
+                *head += 1;
+            }
+        }
+        Self { start, entries, bound: self.lines() }
+    }
+
     /// Every index is below this.
     pub(crate) fn bound(&self) -> usize {
         self.bound

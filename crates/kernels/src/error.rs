@@ -66,6 +66,20 @@ pub enum KernelError {
         /// The row.
         row: usize,
     },
+    /// A count is negative.
+    #[error("row {row} holds a negative value: counts are 0 or more")]
+    Negative {
+        /// The row.
+        row: usize,
+    },
+    /// A factor of a cell or gene is NaN or infinite.
+    #[error("{what} {index} is not finite")]
+    Factor {
+        /// Which factors.
+        what: &'static str,
+        /// The cell or gene.
+        index: usize,
+    },
     /// Weights for one number of genes, a matrix of another.
     #[error("the weights are for {genes} genes, the matrix has {n_cols} columns")]
     GeneCount {

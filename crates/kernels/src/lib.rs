@@ -1,15 +1,17 @@
 //! The hot loops of training. Over 99 % of a trial's arithmetic is in the two layers that touch genes: the encoder's
 //! first and the decoder's last. This crate owns their weights and moments, multiplies them with the sparse cells,
-//! takes the squared error and its gradients, and applies Adam while the updated rows are in cache, so that no gradient
-//! matrix is ever written. Everything runs on the caller's thread, in one fixed order of sums.
+//! takes the loss (squared error, or the negative binomial of counts) and its gradients, and applies Adam while the
+//! updated rows are in cache, so that no gradient matrix is ever written. Everything runs on the caller's thread, in one
+//! fixed order of sums.
 //!
-//! Must not live here: models, losses other than the squared error, schedules, random numbers, clocks, threads, and
-//! anything of ours (this crate imports no other crate of the workspace). `unsafe` lives in `simd` alone.
+//! Must not live here: models, KL terms, schedules, random numbers, clocks, threads, and anything of ours (this crate
+//! imports no other crate of the workspace). `unsafe` lives in `simd` alone.
 #![deny(unsafe_code)]
 
 mod adam;
 mod batch;
 mod buffer;
+pub mod counts;
 mod error;
 mod gram;
 mod isa;

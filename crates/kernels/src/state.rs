@@ -59,7 +59,7 @@ impl Moments {
         Self { weight: vec![0.0; len], first: vec![0.0; len], second: vec![0.0; len] }
     }
 
-    fn check(&self, what: &'static str, len: usize) -> Result<(), KernelError> {
+    pub(crate) fn check(&self, what: &'static str, len: usize) -> Result<(), KernelError> {
         [&self.weight, &self.first, &self.second]
             .into_iter()
             .try_for_each(|tensor| check_length(what, tensor.len(), len))

@@ -1,9 +1,10 @@
 //! The kernels proper: loops over plain slices, each written once over [`lanes::Lanes`] and compiled for every
 //! instruction set. The functions exported from here are safe: they check shapes before any pointer moves.
 //!
-//! Must not live here: what the products mean (that is `gram` and `residual`).
+//! Must not live here: what the products mean (that is `gram`, `residual` and `counts`).
 
 mod adam;
+mod counts;
 mod lanes;
 mod matmul;
 mod rows;
@@ -12,6 +13,7 @@ mod sparse;
 mod x86;
 
 pub(crate) use adam::{AdamScalars, adam};
+pub(crate) use counts::{add_exponentials, raise, subtract_share, zero_counts};
 pub(crate) use matmul::{Operand, gram_upper, matmul};
 pub(crate) use rows::{add_outer, add_weighted_rows, row_dots};
 pub(crate) use sparse::{SparseProduct, sparse_product};
