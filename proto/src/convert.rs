@@ -2,7 +2,9 @@
 
 use domain::ids::{ArtifactHash, Fingerprint, LeaseNonce, SessionId};
 use domain::metric::MetricName;
-use domain::outcome::{ArtifactKind, ArtifactRef, Diagnostics, Environment};
+use domain::outcome::{
+    ArtifactKind, ArtifactRef, CheckpointRef, Diagnostics, Environment, MAX_CHECKPOINT_BYTES,
+};
 use domain::{EpochRecord, FailureKind, Metric, Outcome, OutcomeStatus, TrialId};
 
 use crate::v1;
@@ -58,6 +60,35 @@ pub fn fingerprint(bytes: &[u8]) -> Result<Fingerprint, WireError> {
 /// When it has another length.
 pub fn artifact_hash(bytes: &[u8]) -> Result<ArtifactHash, WireError> {
     fixed_bytes("hash", bytes).map(ArtifactHash::from_bytes)
+}
+
+/// The checkpoint that a message names, if it names one.
+///
+/// # Errors
+/// When its hash has another length, or its size or epoch is out of bounds.
+pub fn checkpoint_from_wire(message: Option<&v1::CheckpointRef>) -> Result<Option<CheckpointRef>, WireError> {
+    let Some(message) = message else { return Ok(None) };
+    if message.bytes == 0 || message.bytes > MAX_CHECKPOINT_BYTES {
+        return wrong(
+            "checkpoint.bytes",
+            format!("1 to {MAX_CHECKPOINT_BYTES} expected, {} found", message.bytes),
+        );
+    }
+    if message.epoch as usize > MAX_EPOCHS {
+        return wrong("checkpoint.epoch", format!("at most {MAX_EPOCHS} expected, {} found", message.epoch));
+    }
+    let hash = fixed_bytes("checkpoint.hash", &message.hash).map(ArtifactHash::from_bytes)?;
+    Ok(Some(CheckpointRef { hash, bytes: message.bytes, epoch: message.epoch }))
+}
+
+/// The message of a checkpoint.
+#[must_use]
+pub fn checkpoint_to_wire(checkpoint: &CheckpointRef) -> v1::CheckpointRef {
+    v1::CheckpointRef {
+        hash: checkpoint.hash.as_bytes().to_vec().into(),
+        bytes: checkpoint.bytes,
+        epoch: checkpoint.epoch,
+    }
 }
 
 /// Which lease a message is about, as the engine knows it.
@@ -184,7 +215,10 @@ fn epochs_from_wire(messages: &[v1::EpochRecord]) -> Result<Vec<EpochRecord>, Wi
                 format!("epoch {} expected, {} found", position + 1, message.epoch),
             );
         }
-        for value in [message.loss_per_cell, message.sse_per_cell, message.kl_per_cell, message.seconds] {
+        let always = [message.loss_per_cell, message.sse_per_cell, message.kl_per_cell, message.seconds];
+        let sometimes =
+            [message.kl_spike_per_cell, message.validation_sse_per_cell, message.validation_loss_per_cell];
+        for value in always.into_iter().chain(sometimes.into_iter().flatten()) {
             check_number("outcome.epochs", value)?;
         }
         if message.seconds < 0.0 {
@@ -195,6 +229,9 @@ fn epochs_from_wire(messages: &[v1::EpochRecord]) -> Result<Vec<EpochRecord>, Wi
             loss_per_cell: message.loss_per_cell,
             sse_per_cell: message.sse_per_cell,
             kl_per_cell: message.kl_per_cell,
+            kl_spike_per_cell: message.kl_spike_per_cell,
+            validation_sse_per_cell: message.validation_sse_per_cell,
+            validation_loss_per_cell: message.validation_loss_per_cell,
             seconds: message.seconds,
         });
     }
@@ -202,7 +239,7 @@ fn epochs_from_wire(messages: &[v1::EpochRecord]) -> Result<Vec<EpochRecord>, Wi
 }
 
 fn diagnostics_from_wire(message: v1::Diagnostics) -> Result<Diagnostics, WireError> {
-    for list in [&message.kl_per_dim, &message.code_variance, &message.mean_gate] {
+    for list in [&message.kl_per_dim, &message.code_variance, &message.kl_spike_per_dim, &message.mean_gate] {
         if list.len() > MAX_LATENT_DIM {
             return wrong(
                 "outcome.diagnostics",
@@ -211,12 +248,24 @@ fn diagnostics_from_wire(message: v1::Diagnostics) -> Result<Diagnostics, WireEr
         }
         list.iter().try_for_each(|value| check_number("outcome.diagnostics", *value))?;
     }
-    message.zero_share.map_or(Ok(()), |share| check_number("outcome.diagnostics", share))?;
+    for share in [message.zero_share, message.hard_zero_share].into_iter().flatten() {
+        check_number("outcome.diagnostics", share)?;
+    }
+    let is_ascending = message.dead_gates.windows(2).all(|pair| pair[0] < pair[1]);
+    if !is_ascending || message.dead_gates.iter().any(|dim| *dim as usize >= MAX_LATENT_DIM) {
+        return wrong(
+            "outcome.diagnostics",
+            format!("dead gates are dimensions below {MAX_LATENT_DIM}, ascending"),
+        );
+    }
     Ok(Diagnostics {
         kl_per_dim: message.kl_per_dim,
         code_variance: message.code_variance,
+        kl_spike_per_dim: message.kl_spike_per_dim,
         mean_gate: message.mean_gate,
         zero_share: message.zero_share,
+        hard_zero_share: message.hard_zero_share,
+        dead_gates: message.dead_gates,
     })
 }
 
@@ -278,14 +327,20 @@ pub fn outcome_to_wire(outcome: &Outcome) -> v1::Outcome {
                 loss_per_cell: record.loss_per_cell,
                 sse_per_cell: record.sse_per_cell,
                 kl_per_cell: record.kl_per_cell,
+                kl_spike_per_cell: record.kl_spike_per_cell,
+                validation_sse_per_cell: record.validation_sse_per_cell,
+                validation_loss_per_cell: record.validation_loss_per_cell,
                 seconds: record.seconds,
             })
             .collect(),
         diagnostics: Some(v1::Diagnostics {
             kl_per_dim: outcome.diagnostics.kl_per_dim.clone(),
             code_variance: outcome.diagnostics.code_variance.clone(),
+            kl_spike_per_dim: outcome.diagnostics.kl_spike_per_dim.clone(),
             mean_gate: outcome.diagnostics.mean_gate.clone(),
             zero_share: outcome.diagnostics.zero_share,
+            hard_zero_share: outcome.diagnostics.hard_zero_share,
+            dead_gates: outcome.diagnostics.dead_gates.clone(),
         }),
         artifacts: artifacts
             .map(|artifact| v1::ArtifactRef {
@@ -307,10 +362,10 @@ pub fn outcome_to_wire(outcome: &Outcome) -> v1::Outcome {
 
 #[cfg(test)]
 mod tests {
-    use super::{LeaseKey, outcome_from_wire, outcome_to_wire};
+    use super::{LeaseKey, checkpoint_from_wire, checkpoint_to_wire, outcome_from_wire, outcome_to_wire};
     use crate::v1;
     use domain::ids::{ArtifactHash, LeaseNonce};
-    use domain::outcome::{ArtifactKind, ArtifactRef, Diagnostics};
+    use domain::outcome::{ArtifactKind, ArtifactRef, CheckpointRef, Diagnostics};
     use domain::{EpochRecord, Metric, MetricName, Outcome, OutcomeStatus, TrialId};
 
     fn example() -> Outcome {
@@ -325,11 +380,17 @@ mod tests {
                 loss_per_cell: 3.0,
                 sse_per_cell: 2.0,
                 kl_per_cell: 0.5,
+                kl_spike_per_cell: Some(0.25),
+                validation_sse_per_cell: Some(2.5),
+                validation_loss_per_cell: Some(3.5),
                 seconds: 0.1,
             }],
             diagnostics: Diagnostics {
                 kl_per_dim: vec![0.1, 0.2],
+                kl_spike_per_dim: vec![0.1, 0.0],
                 zero_share: Some(0.5),
+                hard_zero_share: Some(0.4),
+                dead_gates: vec![0, 7],
                 ..Diagnostics::default()
             },
             artifacts: vec![ArtifactRef {
@@ -363,6 +424,8 @@ mod tests {
         assert!(refused(|m| m.metrics[1] = m.metrics[0].clone()).contains("twice"));
         assert!(refused(|m| m.metrics = vec![m.metrics[0].clone(); 10_000]).contains("at most"));
         assert!(refused(|m| m.epochs[0].epoch = 7).contains("epoch 1 expected"));
+        assert!(refused(|m| m.epochs[0].validation_loss_per_cell = Some(f64::NAN)).contains("NaN"));
+        assert!(refused(|m| m.diagnostics.as_mut().unwrap().dead_gates = vec![3, 3]).contains("ascending"));
         // A negative step, as a program in a language without unsigned numbers would send it.
         assert!(refused(|m| m.epochs[0].epoch = (-1_i32).cast_unsigned()).contains("epoch 1 expected"));
         assert!(refused(|m| m.epochs[0].seconds = -1.0).contains("-1 seconds"));
@@ -373,6 +436,25 @@ mod tests {
         assert!(
             refused(|m| m.environment.as_mut().unwrap().host = "h".repeat(1000)).contains("bytes a name")
         );
+    }
+
+    #[test]
+    fn a_checkpoint_crosses_the_wire_and_an_impossible_one_is_refused() {
+        let checkpoint = CheckpointRef { hash: ArtifactHash::of(b"c"), bytes: 7, epoch: 3 };
+        let message = checkpoint_to_wire(&checkpoint);
+        assert_eq!(checkpoint_from_wire(Some(&message)), Ok(Some(checkpoint)));
+        assert_eq!(checkpoint_from_wire(None), Ok(None));
+        let changes: [fn(&mut v1::CheckpointRef); 4] = [
+            |message| message.bytes = 0,
+            |message| message.bytes = u64::MAX,
+            |message| message.epoch = u32::MAX,
+            |message| message.hash = vec![1; 31].into(),
+        ];
+        for change in changes {
+            let mut wrong = message.clone();
+            change(&mut wrong);
+            assert!(checkpoint_from_wire(Some(&wrong)).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -24,14 +24,20 @@ fn example() -> v1::ReportOutcomeRequest {
                 loss_per_cell: 3.0,
                 sse_per_cell: 2.0,
                 kl_per_cell: 1.0,
+                kl_spike_per_cell: Some(0.5),
+                validation_sse_per_cell: Some(2.0),
+                validation_loss_per_cell: Some(3.0),
                 seconds: 0.1,
             })
             .collect(),
         diagnostics: Diagnostics {
             kl_per_dim: vec![0.1; 8],
             code_variance: vec![1.0; 8],
+            kl_spike_per_dim: vec![0.05; 8],
             mean_gate: vec![0.5; 8],
             zero_share: Some(0.25),
+            hard_zero_share: Some(0.5),
+            dead_gates: vec![1, 6],
         },
         artifacts: vec![ArtifactRef {
             kind: ArtifactKind::Embedding,

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::canonical::to_canonical_json;
 use crate::ids::{ConfigId, Fingerprint, TrialId};
+use crate::schedule::Schedule;
+
+pub use crate::counts::{DcaSpec, LdvaeSpec, Reconstruction, ScviSpec};
 
 /// The models, by the names that people write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -18,11 +21,18 @@ pub enum ModelKind {
     BetaVae,
     /// β-VSC: variational sparse coding (Tonolini et al. 2019).
     BetaVsc,
+    /// scVI: a VAE with a negative binomial likelihood of counts (Lopez et al. 2018).
+    Scvi,
+    /// LDVAE: scVI with a linear decoder (Svensson et al. 2020).
+    Ldvae,
+    /// DCA: deep count autoencoder (Eraslan et al. 2019).
+    Dca,
 }
 
 impl ModelKind {
     /// Every model, in the order in which people see them.
-    pub const ALL: &'static [Self] = &[Self::Pca, Self::Ae, Self::BetaVae, Self::BetaVsc];
+    pub const ALL: &'static [Self] =
+        &[Self::Pca, Self::Ae, Self::BetaVae, Self::BetaVsc, Self::Scvi, Self::Ldvae, Self::Dca];
 
     /// Its name in grid file, leaderboard and report.
     #[must_use]
@@ -32,6 +42,9 @@ impl ModelKind {
             Self::Ae => "ae",
             Self::BetaVae => "beta-vae",
             Self::BetaVsc => "beta-vsc",
+            Self::Scvi => "scvi",
+            Self::Ldvae => "ldvae",
+            Self::Dca => "dca",
         }
     }
 
@@ -39,6 +52,15 @@ impl ModelKind {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+
+    /// What its reconstruction term measures.
+    #[must_use]
+    pub const fn reconstruction(self) -> Reconstruction {
+        match self {
+            Self::Pca | Self::Ae | Self::BetaVae | Self::BetaVsc => Reconstruction::SquaredError,
+            Self::Scvi | Self::Ldvae | Self::Dca => Reconstruction::NegativeBinomial,
+        }
     }
 
     /// Whether the seed changes its numbers. PCA has none: it runs once, not once a seed.
@@ -50,9 +72,7 @@ impl ModelKind {
     /// What its reconstruction loss measures, in words. Losses of different kinds are never ranked against each other.
     #[must_use]
     pub const fn loss(self) -> &'static str {
-        match self {
-            Self::Pca | Self::Ae | Self::BetaVae | Self::BetaVsc => "squared error",
-        }
+        self.reconstruction().words()
     }
 }
 
@@ -184,8 +204,22 @@ pub struct BetaVaeSpec {
     pub net: NetSpec,
     /// Weight of the KL term, >= 0.
     pub beta: f64,
+    /// How β rises from 0 to its value.
+    #[serde(default, skip_serializing_if = "Schedule::is_constant")]
+    pub beta_schedule: Schedule,
+    /// Nat of KL that each dimension may have without a penalty, >= 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub free_bits: f64,
     /// Code of a cell in the evaluation: `mean` or `sample`.
     pub encode: Encode,
+}
+
+impl BetaVaeSpec {
+    /// The defaults on `net`.
+    #[must_use]
+    pub const fn new(net: NetSpec) -> Self {
+        Self { net, beta: 2.0, beta_schedule: Schedule::Constant, free_bits: 0.0, encode: Encode::Mean }
+    }
 }
 
 /// β-VSC: loss SSE + β·(KL of the slab + KL of the spike).
@@ -196,14 +230,49 @@ pub struct BetaVscSpec {
     pub net: NetSpec,
     /// Weight of both KL terms, >= 0.
     pub beta: f64,
-    /// Prior probability of a spike, in (0, 1).
+    /// How β rises from 0 to its value.
+    #[serde(default, skip_serializing_if = "Schedule::is_constant")]
+    pub beta_schedule: Schedule,
+    /// Nat of KL that each dimension may have without a penalty, >= 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub free_bits: f64,
+    /// Prior probability that a dimension is in use (not a spike), in (0, 1).
     pub alpha: f64,
     /// Steepness of the relaxed gate in training, > 0.
     pub c: f64,
+    /// Steepness at the start, > 0; only with a schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub c_start: Option<f64>,
+    /// How the steepness goes from `c_start` to `c`.
+    #[serde(default, skip_serializing_if = "Schedule::is_constant")]
+    pub c_schedule: Schedule,
+    /// How λ rises from 0 (the slab is N(0, 1), only the gates speak) to 1.
+    #[serde(default, skip_serializing_if = "Schedule::is_constant")]
+    pub lambda_schedule: Schedule,
     /// How γ follows from the head.
     pub gate: Gate,
     /// Code of a cell in the evaluation.
     pub encode: Encode,
+}
+
+impl BetaVscSpec {
+    /// The defaults on `net`.
+    #[must_use]
+    pub const fn new(net: NetSpec) -> Self {
+        Self {
+            net,
+            beta: 2.0,
+            beta_schedule: Schedule::Constant,
+            free_bits: 0.0,
+            alpha: 0.5,
+            c: 50.0,
+            c_start: None,
+            c_schedule: Schedule::Constant,
+            lambda_schedule: Schedule::Constant,
+            gate: Gate::ExpRelu,
+            encode: Encode::Mean,
+        }
+    }
 }
 
 /// One model with its parameters. A variant has exactly the keys that change its numbers.
@@ -218,6 +287,12 @@ pub enum ModelSpec {
     BetaVae(BetaVaeSpec),
     /// See [`BetaVscSpec`].
     BetaVsc(BetaVscSpec),
+    /// See [`ScviSpec`].
+    Scvi(ScviSpec),
+    /// See [`LdvaeSpec`].
+    Ldvae(LdvaeSpec),
+    /// See [`DcaSpec`].
+    Dca(DcaSpec),
 }
 
 impl ModelSpec {
@@ -229,14 +304,17 @@ impl ModelSpec {
             Self::Ae(_) => ModelKind::Ae,
             Self::BetaVae(_) => ModelKind::BetaVae,
             Self::BetaVsc(_) => ModelKind::BetaVsc,
+            Self::Scvi(_) => ModelKind::Scvi,
+            Self::Ldvae(_) => ModelKind::Ldvae,
+            Self::Dca(_) => ModelKind::Dca,
         }
     }
 
-    /// Its net; PCA has none.
+    /// Its net, where it is one of the study's shape: PCA has none, the nets of counts have their own.
     #[must_use]
     pub const fn net(&self) -> Option<&NetSpec> {
         match self {
-            Self::Pca(_) => None,
+            Self::Pca(_) | Self::Scvi(_) | Self::Ldvae(_) | Self::Dca(_) => None,
             Self::Ae(spec) => Some(&spec.net),
             Self::BetaVae(spec) => Some(&spec.net),
             Self::BetaVsc(spec) => Some(&spec.net),
@@ -251,6 +329,9 @@ impl ModelSpec {
             Self::Ae(spec) => spec.net.latent_dim,
             Self::BetaVae(spec) => spec.net.latent_dim,
             Self::BetaVsc(spec) => spec.net.latent_dim,
+            Self::Scvi(spec) => spec.latent_dim,
+            Self::Ldvae(spec) => spec.latent_dim,
+            Self::Dca(spec) => spec.latent_dim,
         }
     }
 
@@ -258,14 +339,44 @@ impl ModelSpec {
     #[must_use]
     pub const fn beta(&self) -> Option<f64> {
         match self {
-            Self::Pca(_) | Self::Ae(_) => None,
+            Self::Pca(_) | Self::Ae(_) | Self::Dca(_) => None,
             Self::BetaVae(spec) => Some(spec.beta),
             Self::BetaVsc(spec) => Some(spec.beta),
+            Self::Scvi(spec) => Some(spec.beta),
+            Self::Ldvae(spec) => Some(spec.beta),
         }
     }
 }
 
-/// How a net is trained: Adam as PyTorch's (0.9, 0.999, eps 1e-8), a new shuffle every epoch, the short last batch kept.
+impl ModelSpec {
+    /// Its schedules by the grid file's names.
+    #[must_use]
+    pub fn schedules(&self) -> Vec<(&'static str, Schedule)> {
+        match self {
+            Self::Pca(_) | Self::Ae(_) | Self::Dca(_) => Vec::new(),
+            Self::BetaVae(spec) => vec![("beta_schedule", spec.beta_schedule)],
+            Self::Scvi(spec) => vec![("beta_schedule", spec.beta_schedule)],
+            Self::Ldvae(spec) => vec![("beta_schedule", spec.beta_schedule)],
+            Self::BetaVsc(spec) => vec![
+                ("beta_schedule", spec.beta_schedule),
+                ("c_schedule", spec.c_schedule),
+                ("lambda_schedule", spec.lambda_schedule),
+            ],
+        }
+    }
+
+    /// Share of the run after which its last warm-up has ended; cycles have no end.
+    #[must_use]
+    pub fn warmup_share(&self) -> f64 {
+        let share = |(_, schedule): (&str, Schedule)| match schedule {
+            Schedule::Warmup { warmup } => warmup,
+            Schedule::Constant | Schedule::Cycles { .. } => 0.0,
+        };
+        self.schedules().into_iter().map(share).fold(0.0, f64::max)
+    }
+}
+
+/// How a net is trained: Adam as PyTorch's (0.9, 0.999), a new shuffle every epoch, the short last batch kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainSpec {
@@ -275,12 +386,67 @@ pub struct TrainSpec {
     pub batch_size: u32,
     /// Adam's step, > 0.
     pub learning_rate: f64,
+    /// Added to Adam's root, > 0.
+    #[serde(default = "usual_adam_eps", skip_serializing_if = "is_usual_adam_eps")]
+    pub adam_eps: f64,
+    /// Adam's L2 penalty (PyTorch's `weight_decay`), >= 0; only models of counts have one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub weight_decay: f64,
+    /// Share of the cells that is held out of training, in [0, 1); which ones follows from the seed alone.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub validation_fraction: f64,
+    /// Epochs in a row without a better held-out loss after which training stops; needs `validation_fraction`. The
+    /// best epoch's weights are the trial's then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<u32>,
+    /// How much lower a held-out loss per cell must be to count as better, >= 0; only with `patience`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub min_delta: f64,
 }
 
 impl Default for TrainSpec {
     fn default() -> Self {
-        Self { epochs: 200, batch_size: 256, learning_rate: 1e-3 }
+        Self {
+            epochs: 200,
+            batch_size: 256,
+            learning_rate: 1e-3,
+            adam_eps: usual_adam_eps(),
+            weight_decay: 0.0,
+            validation_fraction: 0.0,
+            patience: None,
+            min_delta: 0.0,
+        }
     }
+}
+
+impl TrainSpec {
+    /// The defaults of `model`: those of its paper's code.
+    #[must_use]
+    pub fn of(model: ModelKind) -> Self {
+        match model {
+            ModelKind::Pca | ModelKind::Ae | ModelKind::BetaVae | ModelKind::BetaVsc => Self::default(),
+            ModelKind::Scvi | ModelKind::Ldvae => {
+                Self { epochs: 400, batch_size: 128, adam_eps: 0.01, weight_decay: 1e-6, ..Self::default() }
+            }
+            ModelKind::Dca => Self { epochs: 300, batch_size: 32, ..Self::default() },
+        }
+    }
+}
+
+/// PyTorch's.
+const fn usual_adam_eps() -> f64 {
+    1e-8
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_usual_adam_eps(eps: &f64) -> bool {
+    *eps == usual_adam_eps()
+}
+
+/// Options that a config without them is not to mention: its text, and so its identity, stays what it was.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(number: &f64) -> bool {
+    *number == 0.0
 }
 
 /// Mean in the denominator of NMI.
@@ -309,6 +475,30 @@ pub struct EvaluationSpec {
     pub clusters: Option<u32>,
     /// Mean in NMI's denominator.
     pub nmi: NmiAverage,
+    /// Neighbours of a cell in the graph that Leiden partitions, in the kNN scores and in trustworthiness, 1 to 1,000.
+    #[serde(default = "usual_neighbours", skip_serializing_if = "is_usual_neighbours")]
+    pub neighbours: u32,
+    /// Whether the silhouette is computed: its time grows with the square of the number of cells.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub silhouette: bool,
+}
+
+const USUAL_NEIGHBOURS: u32 = 15;
+
+fn usual_neighbours() -> u32 {
+    USUAL_NEIGHBOURS
+}
+
+// What was added to a config after its first version is left out of its text while it has its default: an old trial
+// keeps its identity.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_usual_neighbours(neighbours: &u32) -> bool {
+    *neighbours == USUAL_NEIGHBOURS
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_off(flag: &bool) -> bool {
+    !*flag
 }
 
 impl Default for EvaluationSpec {
@@ -319,6 +509,8 @@ impl Default for EvaluationSpec {
             kmeans_starts: 100,
             clusters: None,
             nmi: NmiAverage::Arithmetic,
+            neighbours: USUAL_NEIGHBOURS,
+            silhouette: false,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What the user says about the data: where it is and what is to be made of it. Reading it is the business of the
 //! crate `cells`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// What the nets see.
@@ -10,6 +12,10 @@ pub enum Input {
     /// ln(1 + count / cell sum × scale factor): Seurat's `LogNormalize`.
     #[default]
     Lognorm,
+    /// z-score of each gene's log-normalised values, at most 10: Seurat's `ScaleData`. Dense.
+    Scaled,
+    /// The counts themselves, for models with a likelihood of counts. A cell's library size is the sum of its row.
+    Counts,
 }
 
 /// Which genes the nets see.
@@ -19,7 +25,12 @@ pub enum Genes {
     /// All that pass quality control.
     #[default]
     All,
+    /// So many of them, those that vary most for their mean (Seurat's `vst`); fewer when fewer vary.
+    Hvg(u32),
 }
+
+/// Cell types and the genes that mark them.
+pub type Markers = BTreeMap<String, Vec<String>>;
 
 /// Which axis of a table of counts is which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -190,6 +201,11 @@ pub enum LabelSource {
     Obs {
         /// The column.
         obs: String,
+    },
+    /// No file: Seurat's pipeline clusters the counts, and marker genes name the clusters.
+    Clusters {
+        /// The cell types to find; none for the default table (human blood).
+        markers: Option<Markers>,
     },
 }
 

@@ -1,12 +1,15 @@
 //! The embedding artifact: codes, t-SNE maps and partitions of one trial, one row a cell in the order of the data set.
 //! Bytes in, value out; reading and writing files is the business of others.
 //!
-//! Layout: `LSEMB1\n`, length of the header (u32 LE), header (JSON), then the sections in the header's order, each as
-//! little-endian f32 or u16.
+//! Layout: `LSEMB2\n`, length of the header (u32 LE), header (JSON), then the sections, floats before clusters, each as
+//! little-endian f32 or u16. `LSEMB1\n` is the same without `latent_leiden` and is still read.
 
 use serde::{Deserialize, Serialize};
 
-const MAGIC: &[u8; 7] = b"LSEMB1\n";
+const MAGIC: &[u8; 7] = b"LSEMB2\n";
+
+/// The first version: what this version left out of its header is empty.
+const FIRST_MAGIC: &[u8; 7] = b"LSEMB1\n";
 
 /// Largest header that is read: it holds a few numbers.
 const MAX_HEADER_BYTES: usize = 4096;
@@ -30,6 +33,8 @@ pub struct Embedding {
     pub tsne2d_kmeans: Vec<u16>,
     /// Centroids of `tsne2d_kmeans`, `k × 2`.
     pub tsne2d_centroids: Vec<f32>,
+    /// Cluster of each cell by Leiden on the codes' neighbour graph.
+    pub latent_leiden: Vec<u16>,
 }
 
 /// Bytes that are no embedding.
@@ -48,6 +53,8 @@ struct Header {
     latent_kmeans: usize,
     tsne2d_kmeans: usize,
     tsne2d_centroids: usize,
+    #[serde(default)]
+    latent_leiden: usize,
 }
 
 impl Embedding {
@@ -63,6 +70,7 @@ impl Embedding {
             latent_kmeans: self.latent_kmeans.len(),
             tsne2d_kmeans: self.tsne2d_kmeans.len(),
             tsne2d_centroids: self.tsne2d_centroids.len(),
+            latent_leiden: self.latent_leiden.len(),
         };
         let header_text = serde_json::to_vec(&header).expect("a struct of numbers is JSON");
         let header_len = u32::try_from(header_text.len()).expect("a few numbers");
@@ -72,7 +80,7 @@ impl Embedding {
         for floats in [&self.latent, &self.tsne2d, &self.tsne3d, &self.tsne2d_centroids] {
             floats.iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
         }
-        for clusters in [&self.latent_kmeans, &self.tsne2d_kmeans] {
+        for clusters in [&self.latent_kmeans, &self.tsne2d_kmeans, &self.latent_leiden] {
             clusters.iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
         }
         bytes
@@ -83,8 +91,11 @@ impl Embedding {
     /// # Errors
     /// When the bytes are not a whole embedding whose parts fit together. Never allocates more than `bytes` holds.
     pub fn decode(bytes: &[u8]) -> Result<Self, EmbeddingError> {
-        let rest =
-            bytes.strip_prefix(MAGIC).ok_or(EmbeddingError("it does not start with its magic bytes"))?;
+        let (magic, rest) =
+            bytes.split_first_chunk::<7>().ok_or(EmbeddingError("it ends in its magic bytes"))?;
+        if ![MAGIC, FIRST_MAGIC].contains(&magic) {
+            return Err(EmbeddingError("it does not start with its magic bytes"));
+        }
         let (header_len, rest) =
             rest.split_first_chunk::<4>().ok_or(EmbeddingError("it ends in the header"))?;
         let header_len = u32::from_le_bytes(*header_len) as usize;
@@ -95,6 +106,9 @@ impl Embedding {
         let header: Header =
             serde_json::from_slice(header).map_err(|_| EmbeddingError("its header cannot be read"))?;
         check_shapes(&header)?;
+        if magic == FIRST_MAGIC && header.latent_leiden > 0 {
+            return Err(EmbeddingError("its header says more than its version has"));
+        }
         let mut body = Body { rest: body };
         let embedding = Self {
             n_cells: header.n_cells,
@@ -105,6 +119,7 @@ impl Embedding {
             tsne2d_centroids: body.floats(header.tsne2d_centroids)?,
             latent_kmeans: body.clusters(header.latent_kmeans)?,
             tsne2d_kmeans: body.clusters(header.tsne2d_kmeans)?,
+            latent_leiden: body.clusters(header.latent_leiden)?,
         };
         if body.rest.is_empty() { Ok(embedding) } else { Err(EmbeddingError("bytes follow its end")) }
     }
@@ -118,6 +133,7 @@ fn check_shapes(header: &Header) -> Result<(), EmbeddingError> {
         && fits(header.tsne3d, 3)
         && fits(header.latent_kmeans, 1)
         && fits(header.tsne2d_kmeans, 1)
+        && fits(header.latent_leiden, 1)
         && header.tsne2d_centroids.is_multiple_of(2);
     if all_fit { Ok(()) } else { Err(EmbeddingError("its parts have different numbers of cells")) }
 }
@@ -160,7 +176,25 @@ mod tests {
             latent_kmeans: vec![0, 1, 65535],
             tsne2d_kmeans: vec![2, 2, 0],
             tsne2d_centroids: vec![1.0, 2.0],
+            latent_leiden: vec![1, 0, 1],
         }
+    }
+
+    /// The example as the first version wrote it.
+    const FIRST_VERSION: &[u8] =
+        b"LSEMB1\n\x76\0\0\0{\"n_cells\":3,\"latent_dim\":2,\"latent\":6,\"tsne2d\":6,\
+        \"tsne3d\":0,\"latent_kmeans\":3,\"tsne2d_kmeans\":3,\"tsne2d_centroids\":2}\
+        \0\0\x80\x3f\0\0\x20\xc0\0\0\0\0\0\0\x40\x40\0\0\x80\x40\0\0\x80\0\
+        \0\0\0\x3f\0\0\0\x3f\0\0\0\x3f\0\0\0\x3f\0\0\0\x3f\0\0\0\x3f\
+        \0\0\x80\x3f\0\0\0\x40\0\0\x01\0\xff\xff\x02\0\x02\0\0\0";
+
+    #[test]
+    fn the_first_version_is_still_read() {
+        let expected = Embedding { latent_leiden: vec![], ..example() };
+        assert_eq!(Embedding::decode(FIRST_VERSION).unwrap(), expected);
+        let mut lying = example().encode();
+        lying[5] = b'1';
+        assert!(Embedding::decode(&lying).is_err());
     }
 
     #[test]

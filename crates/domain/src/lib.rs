@@ -7,6 +7,7 @@
 
 pub mod canonical;
 pub mod config;
+mod counts;
 pub mod data;
 pub mod embedding;
 pub mod grid;
@@ -14,13 +15,15 @@ pub mod ids;
 pub mod metric;
 pub mod outcome;
 pub mod params;
+pub mod schedule;
 pub mod trial;
 
-pub use config::{Config, EvaluationSpec, ModelKind, ModelSpec, NetSpec, Preset, TrainSpec};
+pub use config::{Config, EvaluationSpec, ModelKind, ModelSpec, NetSpec, Preset, Reconstruction, TrainSpec};
 pub use data::DataSpec;
 pub use ids::{ConfigId, Fingerprint, SweepName, TrialId};
 pub use metric::{Direction, Metric, MetricName};
 pub use outcome::{EpochRecord, FailureKind, Outcome, OutcomeStatus};
+pub use schedule::Schedule;
 pub use trial::{Trial, TrialState};
 
 /// Version of the random streams and of everything else that decides a trial's numbers apart from its config, seed

@@ -16,17 +16,27 @@ pub enum OutcomeStatus {
 }
 
 /// One epoch of training; all values are means over the cells of the epoch, as the optimiser saw them.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// From 1.
     pub epoch: u32,
-    /// SSE + β·KL.
+    /// Reconstruction term + β·KL, with the β and the free bits of each step.
     pub loss_per_cell: f64,
-    /// Squared error summed over genes.
+    /// Reconstruction term summed over genes: squared error, or for a model of counts −log likelihood (which the name
+    /// does not say: it is older than they are).
     pub sse_per_cell: f64,
     /// KL terms, not multiplied by β; 0 for a model without.
     pub kl_per_cell: f64,
-    /// Wall time.
+    /// VSC: the spike's part of `kl_per_cell`; the rest is the slab's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kl_spike_per_cell: Option<f64>,
+    /// Reconstruction term of the held-out cells after the epoch, deterministic code; only with held-out cells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_sse_per_cell: Option<f64>,
+    /// `validation_sse_per_cell` + β·KL of the held-out cells, with the full β and no free bits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_loss_per_cell: Option<f64>,
+    /// Wall time, that of the held-out cells included.
     pub seconds: f64,
 }
 
@@ -37,11 +47,21 @@ pub struct Diagnostics {
     pub kl_per_dim: Vec<f64>,
     /// Variance over cells of the code, per dimension.
     pub code_variance: Vec<f64>,
+    /// VSC: the spike's part of `kl_per_dim`; else empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kl_spike_per_dim: Vec<f64>,
     /// VSC: mean γ per dimension; else empty.
     pub mean_gate: Vec<f64>,
     /// VSC: share of (cell, dimension) pairs whose thresholded code is exactly 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zero_share: Option<f64>,
+    /// VSC: share of (cell, dimension) pairs that are exactly 0 in one draw from the posterior with the hard gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hard_zero_share: Option<f64>,
+    /// VSC: dimensions (from 0, ascending) whose gate is pinned at γ = 1 with no gradient for every cell: they are a
+    /// VAE's, and no training will close them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dead_gates: Vec<u32>,
 }
 
 /// What an artifact is.
@@ -77,6 +97,21 @@ pub struct ArtifactRef {
     pub hash: ArtifactHash,
     /// Their number.
     pub bytes: u64,
+}
+
+/// Largest checkpoint: a net of 800-wide gene layers over 50,000 genes, weights and both moments.
+pub const MAX_CHECKPOINT_BYTES: u64 = 1 << 30;
+
+/// Where a trial stood when its worker gave it back: a file kept by its content until the trial ends. What is in it only
+/// workers know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointRef {
+    /// Hash of its bytes.
+    pub hash: ArtifactHash,
+    /// Their number, at most [`MAX_CHECKPOINT_BYTES`].
+    pub bytes: u64,
+    /// Epochs that were done: the worker's word, for people.
+    pub epoch: u32,
 }
 
 /// Where and with what a trial ran. Never part of a comparison.

@@ -3,10 +3,15 @@
 
 use serde_json::Value;
 
-use crate::config::{Activation, Config, EvaluationSpec, ModelSpec, NetSpec, Preset};
+use crate::config::{Activation, Config, EvaluationSpec, ModelSpec, NetSpec, Preset, TrainSpec};
+use crate::schedule::Schedule;
 
 /// What stands for the preset of a net that is neither of the presets.
 const OWN_NET: &str = "custom";
+/// What stands for an option that a config does not use.
+const NOTHING: &str = "none";
+/// The schedules by name.
+const SCHEDULES: [&str; 3] = ["beta_schedule", "c_schedule", "lambda_schedule"];
 /// What stands for the number of clusters that follows from the labels.
 const AS_MANY_AS_CLASSES: &str = "classes";
 
@@ -18,6 +23,13 @@ impl Config {
     pub fn params(&self) -> Vec<(String, Value)> {
         let mut plain = evaluation_params(&EvaluationSpec::default());
         plain.push(("latent_activation", word(&Activation::default())));
+        plain.extend(SCHEDULES.map(|name| (name, schedule(&Schedule::Constant))));
+        plain.extend(["free_bits", "validation_fraction", "min_delta"].map(|name| (name, number(0.0))));
+        plain.push(("c_start", NOTHING.into()));
+        plain.push(("patience", NOTHING.into()));
+        let usual = TrainSpec::of(self.model.kind());
+        plain.push(("adam_eps", number(usual.adam_eps)));
+        plain.push(("weight_decay", number(usual.weight_decay)));
         let mut params = self.all_params();
         params.retain(|(name, value)| !plain.iter().any(|(other, usual)| other == name && usual == value));
         params.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
@@ -43,6 +55,11 @@ impl Config {
             params.push(("epochs", train.epochs.into()));
             params.push(("batch_size", train.batch_size.into()));
             params.push(("learning_rate", number(train.learning_rate)));
+            params.push(("adam_eps", number(train.adam_eps)));
+            params.push(("weight_decay", number(train.weight_decay)));
+            params.push(("validation_fraction", number(train.validation_fraction)));
+            params.push(("patience", train.patience.map_or_else(|| NOTHING.into(), Value::from)));
+            params.push(("min_delta", number(train.min_delta)));
         }
         params.extend(evaluation_params(&self.evaluation));
         params
@@ -86,8 +103,13 @@ pub fn display_value(value: &Value) -> String {
 /// Every name, in the grid file's order; a test compares it with the grid file's own table.
 pub(crate) const ORDER: &[&str] = &[
     "beta",
+    "beta_schedule",
+    "free_bits",
     "alpha",
     "c",
+    "c_start",
+    "c_schedule",
+    "lambda_schedule",
     "gate",
     "encode",
     "latent_dim",
@@ -97,14 +119,22 @@ pub(crate) const ORDER: &[&str] = &[
     "decoder",
     "first_activation",
     "latent_activation",
+    "dropout",
     "epochs",
     "batch_size",
     "learning_rate",
+    "adam_eps",
+    "weight_decay",
+    "validation_fraction",
+    "patience",
+    "min_delta",
     "perplexity",
     "tsne_iterations",
     "kmeans_starts",
     "clusters",
     "nmi",
+    "neighbours",
+    "silhouette",
 ];
 
 /// The papers' letters for the parameters that have one.
@@ -118,12 +148,32 @@ fn symbol(name: &str) -> &str {
 
 fn model_params(model: &ModelSpec) -> Vec<(&'static str, Value)> {
     let mut params = match model {
-        ModelSpec::Pca(_) | ModelSpec::Ae(_) => vec![],
-        ModelSpec::BetaVae(spec) => vec![("beta", number(spec.beta)), ("encode", word(&spec.encode))],
+        ModelSpec::Pca(_) | ModelSpec::Ae(_) | ModelSpec::Dca(_) => vec![],
+        ModelSpec::Scvi(spec) => vec![
+            ("beta", number(spec.beta)),
+            ("beta_schedule", schedule(&spec.beta_schedule)),
+            ("free_bits", number(spec.free_bits)),
+        ],
+        ModelSpec::Ldvae(spec) => vec![
+            ("beta", number(spec.beta)),
+            ("beta_schedule", schedule(&spec.beta_schedule)),
+            ("free_bits", number(spec.free_bits)),
+        ],
+        ModelSpec::BetaVae(spec) => vec![
+            ("beta", number(spec.beta)),
+            ("beta_schedule", schedule(&spec.beta_schedule)),
+            ("free_bits", number(spec.free_bits)),
+            ("encode", word(&spec.encode)),
+        ],
         ModelSpec::BetaVsc(spec) => vec![
             ("beta", number(spec.beta)),
+            ("beta_schedule", schedule(&spec.beta_schedule)),
+            ("free_bits", number(spec.free_bits)),
             ("alpha", number(spec.alpha)),
             ("c", number(spec.c)),
+            ("c_start", spec.c_start.map_or_else(|| NOTHING.into(), number)),
+            ("c_schedule", schedule(&spec.c_schedule)),
+            ("lambda_schedule", schedule(&spec.lambda_schedule)),
             ("gate", word(&spec.gate)),
             ("encode", word(&spec.encode)),
         ],
@@ -135,6 +185,21 @@ fn model_params(model: &ModelSpec) -> Vec<(&'static str, Value)> {
     if let ModelSpec::Ae(spec) = model {
         params.push(("latent_activation", word(&spec.latent_activation)));
     }
+    params.extend(count_net_params(model));
+    params
+}
+
+/// The nets of models of counts: widths, then dropout.
+fn count_net_params(model: &ModelSpec) -> Vec<(&'static str, Value)> {
+    let (encoder, decoder, dropout) = match model {
+        ModelSpec::Scvi(spec) => (&spec.encoder, Some(&spec.decoder), spec.dropout),
+        ModelSpec::Ldvae(spec) => (&spec.encoder, None, spec.dropout),
+        ModelSpec::Dca(spec) => (&spec.encoder, Some(&spec.decoder), spec.dropout),
+        ModelSpec::Pca(_) | ModelSpec::Ae(_) | ModelSpec::BetaVae(_) | ModelSpec::BetaVsc(_) => return vec![],
+    };
+    let mut params = vec![("encoder", encoder.clone().into())];
+    params.extend(decoder.map(|decoder| ("decoder", decoder.clone().into())));
+    params.push(("dropout", number(dropout)));
     params
 }
 
@@ -159,12 +224,19 @@ fn evaluation_params(evaluation: &EvaluationSpec) -> Vec<(&'static str, Value)> 
         ("kmeans_starts", evaluation.kmeans_starts.into()),
         ("clusters", evaluation.clusters.map_or_else(|| AS_MANY_AS_CLASSES.into(), Value::from)),
         ("nmi", word(&evaluation.nmi)),
+        ("neighbours", evaluation.neighbours.into()),
+        ("silhouette", evaluation.silhouette.into()),
     ]
 }
 
 /// A number that may have a fraction: always a float in JSON, so that a column has one type.
 fn number(value: f64) -> Value {
     Value::from(value)
+}
+
+/// In words: `constant`, `warm-up 0.1`, `4 cycles, ramp 0.5`.
+fn schedule(schedule: &Schedule) -> Value {
+    schedule.to_string().into()
 }
 
 fn word<T: serde::Serialize>(value: &T) -> Value {

@@ -9,7 +9,12 @@ fn examples() -> PathBuf {
 }
 
 /// Name of each example with its trials and folded grid points.
-const EXPECTED: &[(&str, usize, u64)] = &[("quickstart.toml", 7, 1), ("study.toml", 46, 34)];
+const EXPECTED: &[(&str, usize, u64)] = &[
+    ("counts.toml", 9, 0),
+    ("quickstart.toml", 7, 1),
+    ("study-as-published.toml", 16, 4),
+    ("study.toml", 46, 34),
+];
 
 #[test]
 fn every_example_is_good_and_has_its_trials() {

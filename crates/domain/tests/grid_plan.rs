@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 
-use domain::config::{Activation, Encode, NmiAverage};
-use domain::data::{LabelSource, QualityControl};
+use domain::config::{Activation, DcaSpec, Encode, LdvaeSpec, NmiAverage, ScviSpec};
+use domain::data::{Genes, Input, LabelSource, QualityControl};
 use domain::grid::{Plan, parse};
-use domain::{Config, EvaluationSpec, Fingerprint, ModelKind, ModelSpec, NetSpec, Preset, TrainSpec};
+use domain::{
+    Config, EvaluationSpec, Fingerprint, ModelKind, ModelSpec, NetSpec, Preset, Schedule, TrainSpec,
+};
 
 fn plan(body: &str) -> Plan {
     let text = format!("name = \"x\"\n[data]\npath = \"cells\"\n{body}");
@@ -38,6 +40,38 @@ fn without_values_the_defaults_hold() {
 }
 
 #[test]
+fn models_of_counts_have_the_defaults_of_their_papers() {
+    let text = "name = \"x\"\n[data]\npath = \"cells\"\ninput = \"counts\"\n[grid]\nmodel = [\"scvi\", \"ldvae\", \"dca\"]\n";
+    let plan = parse(text).unwrap().plan();
+    let models: Vec<ModelSpec> = plan.configs.iter().map(|config| config.model.clone()).collect();
+    let expected = [
+        ModelSpec::Scvi(ScviSpec::default()),
+        ModelSpec::Ldvae(LdvaeSpec::default()),
+        ModelSpec::Dca(DcaSpec::default()),
+    ];
+    assert_eq!(models, expected);
+    for config in &plan.configs {
+        assert_eq!(config.train, Some(TrainSpec::of(config.model.kind())));
+    }
+    let scvi = plan.configs[0].train.as_ref().unwrap();
+    assert_eq!((scvi.epochs, scvi.batch_size, scvi.adam_eps, scvi.weight_decay), (400, 128, 0.01, 1e-6));
+    // What few people touch stays out of sight while it is as the paper has it.
+    let shown: Vec<String> = plan.configs[0].params().into_iter().map(|(name, _)| name).collect();
+    let expected = [
+        "beta",
+        "beta_schedule",
+        "latent_dim",
+        "encoder",
+        "decoder",
+        "dropout",
+        "epochs",
+        "batch_size",
+        "learning_rate",
+    ];
+    assert_eq!(shown, expected);
+}
+
+#[test]
 fn data_keeps_what_is_said_and_takes_the_rest_from_the_defaults() {
     let text = "name = \"x\"\n[grid]\nmodel = \"pca\"\n[data]\npath = \"cells\"\nlabels = { file = \"l.csv\", column = \"type\" }\n\
                 scale_factor = 1000\n[data.qc]\nmin_cells = 1\n";
@@ -47,6 +81,27 @@ fn data_keeps_what_is_said_and_takes_the_rest_from_the_defaults() {
     assert_eq!(file.data.scale_factor, 1000.0);
     assert_eq!(file.data.qc, QualityControl { min_cells: 1, ..QualityControl::default() });
     assert_eq!((file.name.as_str(), file.data.path.as_str()), ("x", "cells"));
+}
+
+#[test]
+fn data_says_what_the_nets_see_and_where_labels_come_from() {
+    let read = |data: &str| {
+        let model = if data.contains("counts") { "scvi" } else { "pca" };
+        parse(&format!("name = \"x\"\n[grid]\nmodel = \"{model}\"\n[data]\npath = \"cells\"\n{data}"))
+            .unwrap()
+            .data
+    };
+    let data = read("input = \"scaled\"\ngenes = { hvg = 2000 }\nlabels = \"cluster\"\n");
+    assert_eq!((data.input, data.genes), (Input::Scaled, Genes::Hvg(2000)));
+    assert_eq!(data.labels, Some(LabelSource::Clusters { markers: None }));
+    let data = read(
+        "input = \"counts\"\nlabels = \"cluster\"\n[data.markers]\n\"NK cell\" = [\"GNLY\", \"NKG7\"]\n",
+    );
+    assert_eq!(data.input, Input::Counts);
+    let markers = [("NK cell".to_owned(), vec!["GNLY".to_owned(), "NKG7".to_owned()])];
+    assert_eq!(data.labels, Some(LabelSource::Clusters { markers: Some(markers.into()) }));
+    let data = read("labels = \"./cluster\"\n");
+    assert_eq!(data.labels, Some(LabelSource::File("./cluster".to_owned())));
 }
 
 #[test]
@@ -270,4 +325,54 @@ fn params_are_flat_plain_and_without_usual_values() {
          batch_size=256 learning_rate=0.001 perplexity=30.0"
     );
     assert_eq!(labels(&plan), ["beta-vsc preset=report", "ae preset=custom"]);
+}
+
+#[test]
+fn schedules_are_values_like_any_other() {
+    let plan = plan(
+        "[grid]\nmodel = [\"beta-vae\", \"beta-vsc\", \"ae\"]\n\
+         beta_schedule = [\"constant\", { warmup = 0.1 }, { cycles = 4, ramp = 0.5 }]\n\
+         \"model.beta-vsc.free_bits\" = [0, 0.05]\n\
+         [model.beta-vsc]\nc = 200\nc_schedule = { warmup = 1 }\n",
+    );
+    let expected = [
+        "beta-vae beta_schedule=constant free_bits=0",
+        "beta-vae beta_schedule=warm-up 0.1 free_bits=0",
+        "beta-vae beta_schedule=4 cycles, ramp 0.5 free_bits=0",
+        "beta-vsc beta_schedule=constant free_bits=0",
+        "beta-vsc beta_schedule=constant free_bits=0.05",
+        "beta-vsc beta_schedule=warm-up 0.1 free_bits=0",
+        "beta-vsc beta_schedule=warm-up 0.1 free_bits=0.05",
+        "beta-vsc beta_schedule=4 cycles, ramp 0.5 free_bits=0",
+        "beta-vsc beta_schedule=4 cycles, ramp 0.5 free_bits=0.05",
+        "ae",
+    ];
+    assert_eq!(labels(&plan), expected);
+    let ModelSpec::BetaVsc(vsc) = &plan.configs[3].model else { panic!("in the order of the list") };
+    assert_eq!((vsc.c, vsc.c_start, vsc.c_schedule), (200.0, Some(50.0), Schedule::Warmup { warmup: 1.0 }));
+    let read_back: Config = serde_json::from_str(&plan.configs[8].canonical_json()).unwrap();
+    assert_eq!(read_back, plan.configs[8]);
+    assert!(plan.configs[8].canonical_json().contains(r#""beta_schedule":{"cycles":4,"ramp":0.5}"#));
+}
+
+#[test]
+fn options_without_effect_fold_away() {
+    // one cycle is a warm-up; a start without a schedule, or equal to the end, is none; no delta without patience
+    let plan = plan(
+        "[grid]\nmodel = \"beta-vsc\"\nbeta_schedule = [{ cycles = 1, ramp = 0.25 }, { warmup = 0.25 }]\n\
+         c_start = [10, 20]\nmin_delta = [0, 1]\n",
+    );
+    assert_eq!((plan.configs.len(), plan.folded), (1, 7));
+    let same_c = "[grid]\nmodel = \"beta-vsc\"\nc_schedule = [\"constant\", { warmup = 0.5 }]\n";
+    assert_eq!(self::plan(same_c).configs.len(), 1);
+}
+
+#[test]
+fn cells_are_held_out_as_the_file_says() {
+    let plan = plan(
+        "[grid]\nmodel = [\"pca\", \"ae\"]\npatience = [5, 50]\n[train]\nvalidation_fraction = 0.1\nmin_delta = 0.01\n",
+    );
+    assert_eq!(labels(&plan), ["pca", "ae patience=5", "ae patience=50"]);
+    let train = plan.configs[1].train.as_ref().unwrap();
+    assert_eq!((train.validation_fraction, train.patience, train.min_delta), (0.1, Some(5), 0.01));
 }

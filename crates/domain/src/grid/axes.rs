@@ -16,6 +16,8 @@ pub(super) struct Grid {
     pub(super) span: Span,
     /// In the order of the file, each once.
     pub(super) models: Vec<ModelKind>,
+    /// Of each model's name.
+    pub(super) model_spans: Vec<Span>,
     /// In the order of the file, each once, at least one.
     pub(super) seeds: Vec<u64>,
     /// In the order of the file.
@@ -60,13 +62,13 @@ pub(super) fn read_grid(entry: &Entry<'_, '_>) -> Result<Grid, Fault> {
             }
         }
     }
-    let models = models.ok_or_else(|| no_model(&entry.span))?;
+    let (models, model_spans) = models.ok_or_else(|| no_model(&entry.span))?;
     let axes = match zip {
         Some(raw) => join(axes, &read_zip(raw)?)?,
         None => axes,
     };
     axes.iter().try_for_each(refuse_equal_points)?;
-    Ok(Grid { span: entry.span.clone(), models, seeds, axes })
+    Ok(Grid { span: entry.span.clone(), models, model_spans, seeds, axes })
 }
 
 fn no_model(span: &Span) -> Fault {
@@ -75,14 +77,14 @@ fn no_model(span: &Span) -> Fault {
         .help(format!("write model = [\"ae\", \"beta-vae\"]; model is {}", MODELS.describe()))
 }
 
-fn read_models(raw: &Raw<'_>) -> Result<Vec<ModelKind>, Fault> {
+fn read_models(raw: &Raw<'_>) -> Result<(Vec<ModelKind>, Vec<Span>), Fault> {
     let placed = MODELS.read_many("model", raw)?;
     refuse_repeats("model", &placed)?;
-    let names = placed.iter().filter_map(|placed| match placed.value {
-        Value::Word(word) => ModelKind::from_name(word),
+    let models = placed.iter().filter_map(|placed| match placed.value {
+        Value::Word(word) => Some((ModelKind::from_name(word)?, placed.span.clone())),
         _ => None,
     });
-    Ok(names.collect())
+    Ok(models.unzip())
 }
 
 fn read_seeds(raw: &Raw<'_>) -> Result<Vec<u64>, Fault> {

@@ -5,10 +5,12 @@ use toml::de::{DeTable, DeValue};
 
 use super::axes::{Grid, read_grid};
 use super::error::{Fault, Span, listed};
+use super::inputs::refuse_other_input;
 use super::keys::{DATA, Key, MODEL_TABLES, ROOT};
 use super::overrides::{Override, read_overrides};
 use super::parameters::{Param, Section, param, params_of};
-use super::shape::{Placed, Shape, Value, Word};
+use super::presets::{self, GridPreset, PresetUse, PresetValue};
+use super::shape::{Placed, Shape, Value, Word, found};
 use super::source::{read_labels, refuse_what_the_file_lacks};
 use super::table::{Checked, Entry, as_table, in_file_order, known_entries};
 use super::target::{Target, not_of_model};
@@ -31,6 +33,10 @@ pub(super) struct Document {
     pub(super) name: SweepName,
     pub(super) data: DataSpec,
     pub(super) grid: Grid,
+    /// The preset, weaker than all that the file says.
+    pub(super) preset: Option<GridPreset>,
+    /// Keys that `[data]` has in the file.
+    data_keys: Vec<String>,
     /// `[model]`, `[train]`, `[evaluation]` before `[model.X]`: the later the more specific.
     pub(super) fixed: Vec<Setting>,
     pub(super) overrides: Vec<Override>,
@@ -58,8 +64,10 @@ impl Document {
         };
 
         let name = read_name(required("name")?)?;
-        let data = read_data(required("data")?)?;
+        let preset = section("preset").map(|entry| presets::read(entry.raw)).transpose()?;
+        let (data, data_keys) = read_data(required("data")?, preset.as_ref())?;
         let grid = read_grid(required("grid")?)?;
+        refuse_other_input(&grid, data.input)?;
         let mut fixed = Vec::new();
         for (name, kind) in [("train", Section::Train), ("evaluation", Section::Evaluation)] {
             if let Some(entry) = section(name) {
@@ -70,9 +78,37 @@ impl Document {
             fixed.extend(read_models(entry)?);
         }
         let overrides = section("override").map(read_overrides).transpose()?.unwrap_or_default();
-        let document = Self { name, data, grid, fixed, overrides };
+        let document = Self { name, data, grid, preset, data_keys, fixed, overrides };
         document.refuse_values_said_twice()?;
         Ok(document)
+    }
+
+    /// What the preset says, and where the file says something itself.
+    pub(super) fn preset_use(&self) -> Option<PresetUse> {
+        let preset = self.preset.as_ref()?;
+        let of_data = preset.data.iter().map(|(key, value)| {
+            let name = key.get_ref().to_string();
+            let is_overridden = self.data_keys.contains(&name);
+            PresetValue { key: format!("data.{name}"), value: found(value), is_overridden }
+        });
+        let of_params = preset.settings.iter().map(|setting| PresetValue {
+            key: match setting.target.model {
+                Some(_) => setting.target.to_string(),
+                None => format!("{}.{}", setting.target.param.section.name(), setting.target.param.name()),
+            },
+            value: setting.value.value.to_string(),
+            is_overridden: self.says(setting.target),
+        });
+        Some(PresetUse { name: preset.name.to_owned(), values: of_data.chain(of_params).collect() })
+    }
+
+    /// Whether a section, an axis or a set of the file speaks of all that `target` speaks of.
+    fn says(&self, target: Target) -> bool {
+        let sections = self.fixed.iter().map(|setting| setting.target);
+        let axes = self.grid.axes.iter().flat_map(|axis| &axis.members).map(|member| member.target);
+        sections.chain(axes).any(|other| {
+            other.param == target.param && (other.model.is_none() || other.model == target.model)
+        })
     }
 
     /// An axis and a fixed value of the same target contradict each other.
@@ -124,11 +160,22 @@ fn nearest_name(text: &str) -> Option<SweepName> {
     words.join("-").parse().ok()
 }
 
-fn read_data(entry: &Entry<'_, '_>) -> Result<DataSpec, Fault> {
+/// `[data]` over the preset's, and the keys that the file itself has.
+fn read_data(entry: &Entry<'_, '_>, preset: Option<&GridPreset>) -> Result<(DataSpec, Vec<String>), Fault> {
     let table = as_table("[data]", entry.raw)?;
-    let data = Checked::read("[data]", DATA, table, &entry.span)?;
+    let own_keys = in_file_order(table).into_iter().map(|inner| inner.name.to_owned()).collect();
+    let both = preset.map(|preset| presets::under(table, &preset.data));
+    Ok((read_data_table(both.as_ref().unwrap_or(table), &entry.span)?, own_keys))
+}
+
+fn read_data_table(table: &DeTable<'_>, span: &Span) -> Result<DataSpec, Fault> {
+    let data = Checked::read("[data]", DATA, table, span)?;
     let labels = read_labels(&data, table)?;
     refuse_what_the_file_lacks(&data)?;
+    let genes = match data.table("genes").and_then(|table| table.whole("hvg")) {
+        Some(count) => Genes::Hvg(u32::try_from(count).expect("checked to be at most u32::MAX")),
+        None => data.word("genes").map(meaning::<Genes>).unwrap_or_default(),
+    };
     Ok(DataSpec {
         path: data.text("path").unwrap_or_default().to_owned(),
         layer: data.text("layer").map(str::to_owned),
@@ -137,7 +184,7 @@ fn read_data(entry: &Entry<'_, '_>) -> Result<DataSpec, Fault> {
         labels,
         unlabelled: data.word("unlabelled").map(meaning::<Unlabelled>).unwrap_or_default(),
         input: data.word("input").map(meaning::<Input>).unwrap_or_default(),
-        genes: data.word("genes").map(meaning::<Genes>).unwrap_or_default(),
+        genes,
         scale_factor: data.number("scale_factor").expect("has a default"),
         qc: read_qc(data.table("qc").expect("has a default"))?,
     })
@@ -175,7 +222,7 @@ pub(super) fn meaning<T: serde::de::DeserializeOwned>(word: &'static str) -> T {
 }
 
 /// `[train]` or `[evaluation]`.
-fn read_section(section: Section, entry: &Entry<'_, '_>) -> Result<Vec<Setting>, Fault> {
+pub(super) fn read_section(section: Section, entry: &Entry<'_, '_>) -> Result<Vec<Setting>, Fault> {
     let place = format!("[{}]", section.name());
     let keys: Vec<&'static Key> = params_of(section).map(|param| &param.key).collect();
     let table = as_table(&place, entry.raw)?;
@@ -183,7 +230,7 @@ fn read_section(section: Section, entry: &Entry<'_, '_>) -> Result<Vec<Setting>,
 }
 
 /// `[model]` and its `[model.X]`: values for all models first.
-fn read_models(entry: &Entry<'_, '_>) -> Result<Vec<Setting>, Fault> {
+pub(super) fn read_models(entry: &Entry<'_, '_>) -> Result<Vec<Setting>, Fault> {
     let table = as_table("[model]", entry.raw)?;
     let keys: Vec<&'static Key> =
         params_of(Section::Model).map(|param| &param.key).chain(MODEL_TABLES).collect();

@@ -29,10 +29,10 @@ pub(super) enum Content {
     Table(&'static [Key]),
     /// A value or a table.
     Either(Shape, &'static [Key]),
+    /// A table of free names, each with a list of texts.
+    Lists,
     /// A section with a reader of its own.
     Section,
-    /// Part of the format, but not of this version; the text says what to write instead.
-    NotYet(&'static str),
 }
 
 /// What holds when a key is not written.
@@ -46,10 +46,18 @@ pub(super) enum Default {
     Number(f64),
     /// This whole number.
     Whole(u64),
+    /// This yes or no.
+    Flag(bool),
     /// This word.
     Word(&'static str),
     /// This text.
     Text(&'static str),
+    /// A schedule that changes nothing.
+    Constant,
+    /// A linear rise over this share of the run.
+    Warmup(f64),
+    /// These widths.
+    Widths(&'static [u32]),
     /// Each key of the table has its own default.
     EachKey,
 }
@@ -60,16 +68,12 @@ const fn key(name: &'static str, about: &'static str, content: Content, default:
 
 /// A word of this version, known to every model that has the key.
 pub(super) const fn word(name: &'static str, about: &'static str) -> Word {
-    Word { name, about, aka: &[], models: &[], is_available: true }
+    Word { name, about, aka: &[], models: &[] }
 }
 
 /// With other words that people may try.
 pub(super) const fn known_as(word: Word, aka: &'static [&'static str]) -> Word {
     Word { aka, ..word }
-}
-
-const fn not_yet(word: Word) -> Word {
-    Word { is_available: false, ..word }
 }
 
 const U32_MAX: u64 = u32::MAX as u64;
@@ -81,6 +85,12 @@ pub(super) const ROOT: &[Key] = &[
         "The sweep's name: letters, digits, '-', '_' and '.'. Names the results.",
         Content::One(Shape::Text),
         Default::Required,
+    ),
+    key(
+        "preset",
+        "A set of values by name; whatever the file says itself goes before it.",
+        Content::One(super::presets::NAMES),
+        Default::Optional,
     ),
     key("data", "What to train on.", Content::Table(DATA), Default::Required),
     key("grid", "The values to try: their cross product is the sweep.", Content::Section, Default::Required),
@@ -152,8 +162,8 @@ pub(super) const DATA: &[Key] = &[
     },
     key(
         "labels",
-        "CSV of barcode and label, or { file, column }, or { obs } for a column of an .h5ad; without labels there \
-         are no agreement scores.",
+        "CSV of barcode and label, or { file, column }, or { obs } for a column of an .h5ad, or \"cluster\" for Seurat's \
+         clusters of the same counts; without labels there are no agreement scores.",
         Content::Either(Shape::Text, LABELS),
         Default::Optional,
     ),
@@ -166,10 +176,16 @@ pub(super) const DATA: &[Key] = &[
             Default::Word("error"),
         )
     },
+    key(
+        "markers",
+        "With labels = \"cluster\": cell types and the genes that mark them, which name the clusters; by default nine types of human blood.",
+        Content::Lists,
+        Default::Optional,
+    ),
     key("input", "What the nets see.", Content::One(Shape::Words(INPUTS)), Default::Word("lognorm")),
     key(
         "genes",
-        "Which genes the nets see.",
+        "Which genes the nets see: \"all\" that pass quality control, or { hvg = 2000 }: so many, the most variable ones by Seurat's vst.",
         Content::Either(Shape::Words(GENES), GENES_TABLE),
         Default::Word("all"),
     ),
@@ -212,17 +228,23 @@ const INPUTS: &[Word] = &[
         word("lognorm", "Log-normalised counts."),
         &["log", "lognormalized", "lognormalised", "log-normalized"],
     ),
-    not_yet(word("scaled", "Z-scores of each gene.")),
-    not_yet(known_as(word("counts", "Raw counts."), &["raw"])),
+    known_as(
+        word(
+            "scaled",
+            "z-score of each gene, at most 10, of the log-normalised counts. Dense: choose genes.",
+        ),
+        &["zscore", "z-score", "scale", "scale.data"],
+    ),
+    known_as(word("counts", "Raw counts; a cell's library size is their sum over the genes."), &["raw"]),
 ];
 
 const GENES: &[Word] = &[known_as(word("all", "All that pass quality control."), &["*"])];
 
 const GENES_TABLE: &[Key] = &[key(
     "hvg",
-    "The most variable genes.",
-    Content::NotYet("use genes = \"all\": all genes that pass quality control"),
-    Default::Optional,
+    "So many genes, the most variable ones by Seurat's vst.",
+    Content::One(Shape::Whole { low: 1, high: U32_MAX }),
+    Default::Required,
 )];
 
 /// `[data.qc]`.
@@ -319,6 +341,15 @@ pub(super) const MODELS: Shape = Shape::Words(&[
         word("beta-vsc", "β-VSC: variational sparse coding (Tonolini et al. 2019)."),
         &["vsc", "betavsc", "β-vsc", "b-vsc"],
     ),
+    known_as(
+        word("scvi", "scVI: a VAE with a negative binomial likelihood of counts (Lopez et al. 2018)."),
+        &["sc-vi", "nb-vae", "scvi-tools"],
+    ),
+    known_as(
+        word("ldvae", "LDVAE: scVI with a linear decoder (Svensson et al. 2020)."),
+        &["linearscvi", "linear-scvi"],
+    ),
+    known_as(word("dca", "DCA: deep count autoencoder (Eraslan et al. 2019)."), &["deep-count-autoencoder"]),
 ]);
 
 /// The tables in `[model]`, one a model.
@@ -327,6 +358,9 @@ pub(super) const MODEL_TABLES: &[Key] = &[
     key(ModelKind::Ae.name(), "Values for the AE alone.", Content::Section, Default::Optional),
     key(ModelKind::BetaVae.name(), "Values for the β-VAE alone.", Content::Section, Default::Optional),
     key(ModelKind::BetaVsc.name(), "Values for the β-VSC alone.", Content::Section, Default::Optional),
+    key(ModelKind::Scvi.name(), "Values for scVI alone.", Content::Section, Default::Optional),
+    key(ModelKind::Ldvae.name(), "Values for LDVAE alone.", Content::Section, Default::Optional),
+    key(ModelKind::Dca.name(), "Values for DCA alone.", Content::Section, Default::Optional),
 ];
 
 #[cfg(test)]

@@ -4,29 +4,34 @@
 //!
 //! ```text
 //! error     what is wrong, where, and what to do about it
-//! shape     what a value may be and how one is read
+//! shape     what a value may be and how one is read       schedule  one that changes over the run
 //! keys      the table of all keys, with defaults; parameters: those of a config
 //! table     tables against their keys
 //! target    names of parameters: beta, train.epochs, model.beta-vsc.alpha
 //! source    the keys of [data] that speak of one kind of file
+//! inputs    which models may see which input
 //! document  the file, part by part      axes  [grid]      overrides  [[override]]
+//! presets   sets of values by name, under the file's own
 //! resolve   values to a config
 //! plan      the cross product, each trial once
 //! schema    the key table as JSON Schema
 //! ```
 //!
-//! What holds for one grid point, from weak to strong: defaults; `[train]`, `[evaluation]`, `[model]` or a key of
+//! What holds for one grid point, from weak to strong: defaults; the preset; `[train]`, `[evaluation]`, `[model]` or a key of
 //! `[grid]`; `[model.X]` or `"model.X.key"` in `[grid]`; `[[override]]`, the last one last. The same value in a
 //! section and in `[grid]` is a mistake.
 
 mod axes;
 mod document;
 mod error;
+mod inputs;
 mod keys;
 mod overrides;
 mod parameters;
 mod plan;
+mod presets;
 mod resolve;
+mod schedule;
 mod schema;
 mod shape;
 mod source;
@@ -35,6 +40,7 @@ mod target;
 
 pub use error::GridError;
 pub use plan::Plan;
+pub use presets::{PresetUse, PresetValue};
 pub use schema::schema;
 
 use document::Document;
@@ -53,6 +59,8 @@ pub struct GridFile {
     pub name: SweepName,
     /// What to train on.
     pub data: DataSpec,
+    /// The preset under its values, if it names one.
+    pub preset: Option<PresetUse>,
     plan: Plan,
 }
 
@@ -76,7 +84,7 @@ fn read(text: &str) -> Result<GridFile, Fault> {
     let root = toml::de::DeTable::parse(text).map_err(|error| not_toml(&error))?;
     let document = Document::read(root.get_ref())?;
     let plan = plan::expand(&document)?;
-    Ok(GridFile { name: document.name, data: document.data, plan })
+    Ok(GridFile { preset: document.preset_use(), name: document.name, data: document.data, plan })
 }
 
 /// The parser's own words, with advice on the mistakes that people make most.

@@ -13,7 +13,7 @@ use super::error::{Fault, listed};
 use super::resolve::Settings;
 use super::shape::Placed;
 use super::target::Target;
-use crate::config::{Config, ModelKind};
+use crate::config::{Config, ModelKind, TrainSpec};
 use crate::ids::Fingerprint;
 use crate::trial::Trial;
 
@@ -65,6 +65,7 @@ pub(super) fn expand(document: &Document) -> Result<Plan, Fault> {
         for settings in Product::new(base, axes) {
             let settings = watch.apply(*model, settings)?;
             let config = settings.config(*model);
+            refuse_patience_alone(document, &config)?;
             if known.insert(config.canonical_json()) {
                 configs.push(config);
             }
@@ -131,10 +132,11 @@ fn factor<'d>(document: &'d Document, axis: &'d Axis, model: ModelKind) -> Optio
     Some(Factor { targets: effective.iter().map(|member| axis.members[*member].target).collect(), rows })
 }
 
-/// Defaults, then `[train]`, `[evaluation]` and `[model]`, then `[model.X]`.
+/// Defaults, then the preset, then `[train]`, `[evaluation]` and `[model]`, then `[model.X]`.
 fn fixed_settings(document: &Document, model: ModelKind) -> Settings {
     let mut settings = Settings::defaults(model);
-    for setting in document.fixed.iter().filter(|setting| setting.target.is_of(model)) {
+    let of_preset = document.preset.iter().flat_map(|preset| &preset.settings);
+    for setting in of_preset.chain(&document.fixed).filter(|setting| setting.target.is_of(model)) {
         settings.set(setting.target.param, setting.value.value.clone());
     }
     settings
@@ -234,6 +236,25 @@ impl<'d> OverrideWatch<'d> {
         }
         Ok(())
     }
+}
+
+/// Early stopping watches the held-out loss.
+fn refuse_patience_alone(document: &Document, config: &Config) -> Result<(), Fault> {
+    let is_alone = |train: &&TrainSpec| train.patience.is_some() && train.validation_fraction == 0.0;
+    if config.train.as_ref().filter(is_alone).is_none() {
+        return Ok(());
+    }
+    let fixed = document.fixed.iter().map(|setting| (setting.target, &setting.span));
+    let varied = members(&document.grid).map(|member| (member.target, &member.span));
+    let overridden =
+        document.overrides.iter().flat_map(|one| &one.set).map(|setting| (setting.target, &setting.span));
+    let span = fixed.chain(varied).chain(overridden).find(|(target, _)| target.param.name() == "patience");
+    let message = "patience watches the loss of held-out cells, and there are none";
+    let fault = match span {
+        Some((_, span)) => Fault::at(span.clone(), message),
+        None => Fault::of_file(message),
+    };
+    Err(fault.help("write validation_fraction = 0.1 below [train], or leave patience out"))
 }
 
 fn owners(target: Target) -> String {

@@ -5,8 +5,10 @@ use serde_json::{Map, Value, json};
 
 use super::keys::{Content, Default, GRID, Key, MODEL_TABLES, MODELS, OVERRIDE, ROOT, SEED, SEEDS};
 use super::parameters::{PARAMS, Param, Section, params_of};
+use super::schedule;
 use super::shape::{Interval, MOST_LAYERS, Shape, WIDEST_LAYER, Word};
 use crate::config::ModelKind;
+use crate::schedule::Schedule;
 
 /// The JSON Schema of grid files.
 #[must_use]
@@ -25,12 +27,13 @@ pub fn schema() -> Value {
 
 /// A table by its keys; `section` gives the schema of keys that have a reader of their own.
 fn table(keys: &[Key], section: fn(&Key) -> Value) -> Value {
-    let properties = keys.iter().filter(|key| !matches!(key.content, Content::NotYet(_))).map(|key| {
+    let properties = keys.iter().map(|key| {
         let content = match key.content {
             Content::One(shape) => value(&shape, None),
             Content::Table(inner) => table(inner, plain),
             Content::Either(shape, inner) => either(&shape, inner),
-            Content::Section | Content::NotYet(_) => section(key),
+            Content::Lists => lists(),
+            Content::Section => section(key),
         };
         (key.name.to_owned(), described(content, key))
     });
@@ -48,27 +51,41 @@ fn plain(_: &Key) -> Value {
     json!({})
 }
 
-/// A value or, where this version has one, a table.
+/// A value or a table.
 fn either(shape: &Shape, inner: &[Key]) -> Value {
-    let is_offered = inner.iter().any(|key| !matches!(key.content, Content::NotYet(_)));
-    if is_offered {
-        json!({ "anyOf": [value(shape, None), table(inner, plain)] })
-    } else {
-        value(shape, None)
-    }
+    json!({ "anyOf": [value(shape, None), table(inner, plain)] })
+}
+
+/// Free names, each with a list of texts.
+fn lists() -> Value {
+    let text = value(&Shape::Text, None);
+    json!({
+        "type": "object",
+        "additionalProperties": { "type": "array", "items": text, "minItems": 1 },
+        "minProperties": 1,
+    })
 }
 
 fn object(properties: Map<String, Value>) -> Value {
     json!({ "type": "object", "properties": properties, "additionalProperties": false })
 }
 
-fn described(mut schema: Value, key: &Key) -> Value {
+fn described(schema: Value, key: &Key) -> Value {
+    described_with(schema, key, key.default)
+}
+
+/// As `key` says, with another default: a model may have its own.
+fn described_with(mut schema: Value, key: &Key, default: Default) -> Value {
     let meanings = schema.get("description").and_then(Value::as_str).map(|text| format!("\n{text}"));
     schema["description"] = json!(format!("{}{}", key.about, meanings.unwrap_or_default()));
-    match key.default {
+    match default {
         Default::Number(number) => schema["default"] = json!(number),
         Default::Whole(whole) => schema["default"] = json!(whole),
+        Default::Flag(flag) => schema["default"] = json!(flag),
         Default::Word(text) | Default::Text(text) => schema["default"] = json!(text),
+        Default::Constant => schema["default"] = json!(Schedule::Constant),
+        Default::Warmup(warmup) => schema["default"] = json!(Schedule::Warmup { warmup }),
+        Default::Widths(widths) => schema["default"] = json!(widths),
         Default::Optional | Default::Required | Default::EachKey => {}
     }
     schema
@@ -80,8 +97,9 @@ fn value(shape: &Shape, model: Option<ModelKind>) -> Value {
         Shape::Text => json!({ "type": "string", "minLength": 1 }),
         Shape::Number(interval) => number(interval),
         Shape::Whole { low, high } => json!({ "type": "integer", "minimum": low, "maximum": high }),
+        Shape::Flag => json!({ "type": "boolean" }),
         Shape::Words(words) => {
-            let offered = |word: &&Word| word.is_available && model.is_none_or(|model| word.is_of(model));
+            let offered = |word: &&Word| model.is_none_or(|model| word.is_of(model));
             let names: Vec<&str> = words.iter().filter(offered).map(|word| word.name).collect();
             let meanings: Vec<String> =
                 words.iter().filter(offered).map(|word| format!("{}: {}", word.name, word.about)).collect();
@@ -93,6 +111,7 @@ fn value(shape: &Shape, model: Option<ModelKind>) -> Value {
             "minItems": fewest,
             "maxItems": MOST_LAYERS,
         }),
+        Shape::Schedule => schedule::json_schema(),
     }
 }
 
@@ -121,7 +140,8 @@ fn section(section: Section) -> Value {
 }
 
 fn property(name: &str, param: &Param, model: Option<ModelKind>) -> (String, Value) {
-    (name.to_owned(), described(value(param.shape(), model), &param.key))
+    let default = model.map_or(param.key.default, |model| param.default_of(model));
+    (name.to_owned(), described_with(value(param.shape(), model), &param.key, default))
 }
 
 /// `[model]` with its tables of single models.
@@ -147,7 +167,8 @@ fn named(content: impl Fn(&Param, Option<ModelKind>) -> Value) -> Map<String, Va
         if param.section == Section::Model {
             for model in param.models {
                 let name = format!("model.{model}.{}", param.name());
-                properties.insert(name, described(content(param, Some(*model)), &param.key));
+                let content = content(param, Some(*model));
+                properties.insert(name, described_with(content, &param.key, param.default_of(*model)));
             }
         }
     }

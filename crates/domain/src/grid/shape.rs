@@ -4,7 +4,9 @@
 use toml::de::{DeArray, DeValue};
 
 use super::error::{Fault, Span, closest, listed};
+use super::schedule;
 use crate::config::ModelKind;
+use crate::schedule::Schedule;
 
 /// A value of the TOML tree with its place.
 pub(super) type Raw<'text> = toml::Spanned<DeValue<'text>>;
@@ -18,10 +20,14 @@ pub(super) enum Value {
     Number(f64),
     /// A whole number.
     Whole(u64),
+    /// Yes or no.
+    Flag(bool),
     /// One of the shape's words.
     Word(&'static str),
     /// Widths of layers.
     Widths(Vec<u32>),
+    /// How a weight changes over the run.
+    Schedule(Schedule),
 }
 
 impl std::fmt::Display for Value {
@@ -30,8 +36,10 @@ impl std::fmt::Display for Value {
             Self::Text(text) => write!(f, "{text:?}"),
             Self::Number(number) => write!(f, "{number}"),
             Self::Whole(number) => write!(f, "{number}"),
+            Self::Flag(flag) => write!(f, "{flag}"),
             Self::Word(word) => write!(f, "\"{word}\""),
             Self::Widths(widths) => write!(f, "{widths:?}"),
+            Self::Schedule(schedule) => write!(f, "{schedule}"),
         }
     }
 }
@@ -54,8 +62,6 @@ pub(super) struct Word {
     pub(super) aka: &'static [&'static str],
     /// The models that know it; empty means all that have the key.
     pub(super) models: &'static [ModelKind],
-    /// `false` for a word that is part of the format, but that this version cannot do.
-    pub(super) is_available: bool,
 }
 
 impl Word {
@@ -79,6 +85,8 @@ pub(super) enum Shape {
         /// Largest.
         high: u64,
     },
+    /// `true` or `false`.
+    Flag,
     /// One of a few words.
     Words(&'static [Word]),
     /// Widths of a stack of layers, in order.
@@ -86,6 +94,8 @@ pub(super) enum Shape {
         /// Fewest layers.
         fewest: usize,
     },
+    /// `"constant"`, `{ warmup = 0.1 }` or `{ cycles = 4, ramp = 0.5 }`.
+    Schedule,
 }
 
 /// Most layers in one stack.
@@ -150,10 +160,12 @@ impl Shape {
                 format!("a whole number >= {low} and < 2^63")
             }
             Self::Whole { low, high } => format!("a whole number from {low} to {high}"),
+            Self::Flag => "true or false".to_owned(),
             Self::Words(words) => allowed(words),
             Self::Widths { fewest } => format!(
                 "a list of {fewest} to {MOST_LAYERS} layer widths, each a whole number from 1 to {WIDEST_LAYER}"
             ),
+            Self::Schedule => schedule::DESCRIPTION.to_owned(),
         }
     }
 
@@ -163,8 +175,10 @@ impl Shape {
             Self::Text => self.read_text(name, raw)?,
             Self::Number(interval) => self.read_number(name, raw, interval)?,
             Self::Whole { low, high } => Value::Whole(self.read_whole(name, raw, *low, *high)?),
+            Self::Flag => Value::Flag(self.read_flag(name, raw)?),
             Self::Words(words) => Value::Word(self.read_word(name, raw, words)?),
             Self::Widths { fewest } => self.read_widths(name, raw, *fewest)?,
+            Self::Schedule => Value::Schedule(schedule::read(name, raw)?),
         };
         Ok(Placed { value, span: raw.span() })
     }
@@ -189,7 +203,7 @@ impl Shape {
         items.iter().map(|item| self.read(name, item)).collect()
     }
 
-    fn mismatch(&self, name: &str, raw: &Raw<'_>) -> Fault {
+    pub(super) fn mismatch(&self, name: &str, raw: &Raw<'_>) -> Fault {
         let message = format!("{name} must be {}, found {}", self.describe(), found(raw));
         let fault = Fault::at(raw.span(), message);
         match (self, raw.get_ref()) {
@@ -206,6 +220,9 @@ impl Shape {
                 if float.as_str().parse().is_ok_and(|number: f64| !number.is_finite()) =>
             {
                 fault.help("a number has to be finite")
+            }
+            (Self::Flag, DeValue::String(text)) if matches!(text.trim(), "true" | "false") => {
+                fault.help(format!("write {} without quotes", text.trim()))
             }
             (Self::Whole { .. }, DeValue::Float(_)) => {
                 fault.help("write it without a decimal point or exponent")
@@ -227,7 +244,7 @@ impl Shape {
         }
     }
 
-    fn read_number(&self, name: &str, raw: &Raw<'_>, interval: &Interval) -> Result<Value, Fault> {
+    pub(super) fn read_number(&self, name: &str, raw: &Raw<'_>, interval: &Interval) -> Result<Value, Fault> {
         let number = match raw.get_ref() {
             DeValue::Float(float) => float.as_str().parse::<f64>().ok(),
             DeValue::Integer(integer) => {
@@ -244,7 +261,7 @@ impl Shape {
         }
     }
 
-    fn read_whole(&self, name: &str, raw: &Raw<'_>, low: u64, high: u64) -> Result<u64, Fault> {
+    pub(super) fn read_whole(&self, name: &str, raw: &Raw<'_>, low: u64, high: u64) -> Result<u64, Fault> {
         let whole = match raw.get_ref() {
             DeValue::Integer(integer) => u64::from_str_radix(integer.as_str(), integer.radix()).ok(),
             _ => None,
@@ -252,17 +269,19 @@ impl Shape {
         whole.filter(|whole| (low..=high).contains(whole)).ok_or_else(|| self.mismatch(name, raw))
     }
 
+    fn read_flag(&self, name: &str, raw: &Raw<'_>) -> Result<bool, Fault> {
+        match raw.get_ref() {
+            DeValue::Boolean(flag) => Ok(*flag),
+            _ => Err(self.mismatch(name, raw)),
+        }
+    }
+
     fn read_word(&self, name: &str, raw: &Raw<'_>, words: &'static [Word]) -> Result<&'static str, Fault> {
         let DeValue::String(text) = raw.get_ref() else {
             return Err(self.mismatch(name, raw));
         };
         match words.iter().find(|word| word.name == text.as_ref()) {
-            Some(word) if word.is_available => Ok(word.name),
-            Some(word) => Err(Fault::at(
-                raw.span(),
-                format!("{name} = \"{}\" is not available in this version", word.name),
-            )
-            .help(format!("{name} must be {}", self.describe()))),
+            Some(word) => Ok(word.name),
             None => Err(self.unknown_word(name, text, raw.span(), words)),
         }
     }
@@ -306,8 +325,7 @@ fn read_layers(name: &str, items: &DeArray<'_>) -> Result<Vec<u32>, Fault> {
 
 /// `"a"`, or `one of "a" or "b"`.
 fn allowed(words: &[Word]) -> String {
-    let available = words.iter().filter(|word| word.is_available);
-    let names: Vec<String> = available.map(|word| format!("\"{}\"", word.name)).collect();
+    let names: Vec<String> = words.iter().map(|word| format!("\"{}\"", word.name)).collect();
     let prefix = if names.len() > 1 { "one of " } else { "" };
     format!("{prefix}{}", listed(&names, "or"))
 }

@@ -7,8 +7,19 @@ use super::error::{Fault, Span};
 use super::table::{Checked, in_file_order};
 use crate::data::{LabelSource, SourceKind};
 
-/// `labels`: a text, or a table of `file` (with or without `column`) or `obs`.
+/// How `labels` asks for labels by clustering; a file of that name is "./cluster".
+const CLUSTER: &str = "cluster";
+
+/// `labels`: a text, or a table of `file` (with or without `column`) or `obs`; and `markers` beside it.
 pub(super) fn read_labels(data: &Checked, table: &DeTable<'_>) -> Result<Option<LabelSource>, Fault> {
+    let markers = data.lists("markers");
+    if data.text("labels") == Some(CLUSTER) {
+        return Ok(Some(LabelSource::Clusters { markers: markers.map(|lists| lists.of_name.clone()) }));
+    }
+    if let Some(lists) = markers {
+        return Err(Fault::at(lists.span.clone(), "markers name clusters, and there are none here")
+            .help("write labels = \"cluster\" in [data], or take [data.markers] out"));
+    }
     let Some(labels) = data.table("labels") else {
         return Ok(data.text("labels").map(|file| LabelSource::File(file.to_owned())));
     };
@@ -59,6 +70,10 @@ pub(super) fn refuse_what_the_file_lacks(data: &Checked) -> Result<(), Fault> {
         return refuse(data.span("orientation"), "orientation", "a .csv or .tsv", advice);
     }
     let is_written = data.span("unlabelled") != (0..0);
+    if is_written && data.text("labels") == Some(CLUSTER) {
+        return Err(Fault::at(data.span("unlabelled"), "every cell has a cluster, so none is unlabelled")
+            .help("remove unlabelled"));
+    }
     if is_written && data.text("labels").is_none() && data.table("labels").is_none() {
         return Err(Fault::at(data.span("unlabelled"), "unlabelled speaks of labels, and there are none")
             .help("add labels, or remove unlabelled"));

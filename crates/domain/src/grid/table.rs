@@ -1,12 +1,15 @@
 //! Tables against their lists of known keys: unknown and missing keys, and the reading of a whole table with its
 //! defaults. Says nothing about what any key means.
 
+use std::collections::BTreeMap;
+
 use toml::de::{DeTable, DeValue};
 
 use super::error::{Fault, Span, closest, listed};
 use super::keys::{Content, DATA, Default, GRID, Key, QC};
 use super::parameters::param;
 use super::shape::{Placed, Raw, Value, found, quote};
+use crate::schedule::Schedule;
 
 /// One entry of a table, as written.
 pub(super) struct Entry<'t, 'text> {
@@ -94,6 +97,15 @@ pub(super) struct Checked {
 enum Item {
     Value(Placed),
     Table(Checked),
+    Lists(Lists),
+}
+
+/// A table of free names, each with a list of texts.
+#[derive(Debug)]
+pub(super) struct Lists {
+    pub(super) of_name: BTreeMap<String, Vec<String>>,
+    /// Of the key.
+    pub(super) span: Span,
 }
 
 impl Checked {
@@ -130,6 +142,14 @@ impl Checked {
     pub(super) fn table(&self, name: &str) -> Option<&Self> {
         self.items.iter().find_map(|(key, item)| match item {
             Item::Table(table) if *key == name => Some(table),
+            _ => None,
+        })
+    }
+
+    /// The lists at `name`.
+    pub(super) fn lists(&self, name: &str) -> Option<&Lists> {
+        self.items.iter().find_map(|(key, item)| match item {
+            Item::Lists(lists) if *key == name => Some(lists),
             _ => None,
         })
     }
@@ -187,11 +207,8 @@ impl Item {
                 let table = as_table(&inner, entry.raw)?;
                 Ok(Self::Table(Checked::read(&inner, keys, table, &entry.raw.span())?))
             }
+            Content::Lists => Ok(Self::Lists(Lists::read(&inner_place(), entry)?)),
             Content::Either(shape, _) => Ok(Self::Value(shape.read(key.name, entry.raw)?)),
-            Content::NotYet(instead) => {
-                let message = format!("{} in {place} is not available in this version", key.name);
-                Err(Fault::at(entry.span.clone(), message).help(instead))
-            }
             Content::Section => unreachable!("{} has a reader of its own", key.name),
         }
     }
@@ -211,6 +228,45 @@ impl Item {
     }
 }
 
+impl Lists {
+    fn read(place: &str, entry: &Entry<'_, '_>) -> Result<Self, Fault> {
+        let mut of_name = BTreeMap::new();
+        for inner in in_file_order(as_table(place, entry.raw)?) {
+            if inner.name.trim().is_empty() {
+                return Err(Fault::at(inner.span, format!("{place} has an empty name")));
+            }
+            of_name.insert(inner.name.to_owned(), texts(place, &inner)?);
+        }
+        if of_name.is_empty() {
+            let fault = Fault::at(entry.span.clone(), format!("{place} is empty"));
+            return Err(fault.help("write at least one line, as \"B\" = [\"MS4A1\"], or leave the table out"));
+        }
+        Ok(Self { of_name, span: entry.span.clone() })
+    }
+}
+
+/// The list of texts at `entry` of the table at `place`.
+fn texts(place: &str, entry: &Entry<'_, '_>) -> Result<Vec<String>, Fault> {
+    let refuse = |span, found: &str| {
+        let message = format!("{} in {place} must be a list of texts, found {found}", quote(entry.name));
+        Err(Fault::at(span, message).help("write the list as [\"IL7R\", \"CCR7\"]"))
+    };
+    let DeValue::Array(items) = entry.raw.get_ref() else {
+        return refuse(entry.raw.span(), &found(entry.raw));
+    };
+    if items.is_empty() {
+        return refuse(entry.raw.span(), "an empty one");
+    }
+    let mut texts = Vec::with_capacity(items.len());
+    for item in items {
+        match item.get_ref() {
+            DeValue::String(text) if !text.trim().is_empty() => texts.push(text.clone().into_owned()),
+            _ => return refuse(item.span(), &found(item)),
+        }
+    }
+    Ok(texts)
+}
+
 impl Default {
     /// The value, where the default is one.
     pub(super) fn value(self) -> Option<Value> {
@@ -218,8 +274,12 @@ impl Default {
             Self::Optional | Self::Required | Self::EachKey => None,
             Self::Number(number) => Some(Value::Number(number)),
             Self::Whole(whole) => Some(Value::Whole(whole)),
+            Self::Flag(flag) => Some(Value::Flag(flag)),
             Self::Word(word) => Some(Value::Word(word)),
             Self::Text(text) => Some(Value::Text(text.to_owned())),
+            Self::Constant => Some(Value::Schedule(Schedule::Constant)),
+            Self::Warmup(warmup) => Some(Value::Schedule(Schedule::Warmup { warmup })),
+            Self::Widths(widths) => Some(Value::Widths(widths.to_vec())),
         }
     }
 }

@@ -15,7 +15,7 @@ beta = [1, 2]
         "grid.toml:6:1: no model of this grid has beta
 6 | beta = [1, 2]
   | ^^^^
-help: beta belongs to beta-vae and beta-vsc; add such a model, or remove beta",
+help: beta belongs to beta-vae, beta-vsc, scvi and ldvae; add such a model, or remove beta",
     );
 }
 
@@ -199,7 +199,7 @@ set = { beta = 3 }
         "grid.toml:8:9: no matched model has beta
 8 | set = { beta = 3 }
   |         ^^^^
-help: beta belongs to beta-vae and beta-vsc",
+help: beta belongs to beta-vae, beta-vsc, scvi and ldvae",
     );
 }
 
@@ -324,5 +324,38 @@ model.beta-vsc.alpha = [0.1, 0.5]
 6 | model.beta-vsc.alpha = [0.1, 0.5]
   | ^^^^^
 help: write a dotted name in quotes: "model.beta-vsc.alpha" = 0.5"#,
+    );
+}
+
+#[test]
+fn a_model_of_counts_without_counts() {
+    assert_refused(
+        &format!(
+            "{HEAD}{}",
+            r#"[grid]
+model = "scvi"
+"#
+        ),
+        r#"grid.toml:5:9: scvi is a model of counts, and input is not "counts"
+5 | model = "scvi"
+  |         ^^^^^^
+help: write input = "counts" in [data]"#,
+    );
+}
+
+#[test]
+fn a_model_of_values_with_counts() {
+    assert_refused(
+        &format!(
+            "{HEAD}{}",
+            r#"input = "counts"
+[grid]
+model = ["dca", "beta-vae"]
+"#
+        ),
+        r#"grid.toml:6:17: beta-vae is no model of counts, and input is "counts"
+6 | model = ["dca", "beta-vae"]
+  |                 ^^^^^^^^^^
+help: scvi, ldvae and dca are trained on counts; beta-vae is on input = "lognorm" or "scaled"; both kinds of models make two grid files, since their losses can't be compared"#,
     );
 }

@@ -3,6 +3,7 @@
 mod axes;
 mod names;
 mod source;
+mod training;
 mod values;
 
 use domain::grid::parse;

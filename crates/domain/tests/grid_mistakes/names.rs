@@ -16,7 +16,7 @@ batchsize = 64
         r#"grid.toml:7:1: unknown key "batchsize" in [train]
 7 | batchsize = 64
   | ^^^^^^^^^
-help: did you mean "batch_size"? [train] has epochs, batch_size and learning_rate"#,
+help: did you mean "batch_size"? [train] has epochs, batch_size, learning_rate, adam_eps, weight_decay, validation_fraction, patience and min_delta"#,
     );
 }
 
@@ -34,7 +34,7 @@ epochs = 3
         r#"grid.toml:7:1: unknown key "epochs" in [model]
 7 | epochs = 3
   | ^^^^^^
-help: epochs belongs in [train]; [model] has beta, alpha, c, gate, encode, latent_dim, preset, encoder, branch, decoder, first_activation, latent_activation, pca, ae, beta-vae and beta-vsc"#,
+help: epochs belongs in [train]; [model] has beta, beta_schedule, free_bits, alpha, c, c_start, c_schedule, lambda_schedule, gate, encode, latent_dim, preset, encoder, branch, decoder, first_activation, latent_activation, dropout, pca, ae, beta-vae, beta-vsc, scvi, ldvae and dca"#,
     );
 }
 
@@ -52,7 +52,7 @@ lr = 1e-3
         r#"grid.toml:7:1: unknown key "lr" in [train]
 7 | lr = 1e-3
   | ^^
-help: did you mean "learning_rate"? [train] has epochs, batch_size and learning_rate"#,
+help: did you mean "learning_rate"? [train] has epochs, batch_size, learning_rate, adam_eps, weight_decay, validation_fraction, patience and min_delta"#,
     );
 }
 
@@ -68,7 +68,7 @@ model = "ae"
         r#"grid.toml:2:2: unknown key "dat" in the grid file
 2 | [dat]
   |  ^^^
-help: did you mean "data"? the grid file has name, data, grid, train, model, evaluation and override"#,
+help: did you mean "data"? the grid file has name, preset, data, grid, train, model, evaluation and override"#,
     );
 }
 
@@ -85,7 +85,7 @@ latent_dims = [2, 6]
         r#"grid.toml:6:1: unknown key "latent_dims" in [grid]
 6 | latent_dims = [2, 6]
   | ^^^^^^^^^^^
-help: did you mean "latent_dim"? [grid] has model, seed, zip, beta, alpha, c, gate, encode, latent_dim, preset, encoder, branch, decoder, first_activation, latent_activation, epochs, batch_size, learning_rate, perplexity, tsne_iterations, kmeans_starts, clusters and nmi"#,
+help: did you mean "latent_dim"? [grid] has model, seed, zip, beta, beta_schedule, free_bits, alpha, c, c_start, c_schedule, lambda_schedule, gate, encode, latent_dim, preset, encoder, branch, decoder, first_activation, latent_activation, dropout, epochs, batch_size, learning_rate, adam_eps, weight_decay, validation_fraction, patience, min_delta, perplexity, tsne_iterations, kmeans_starts, clusters, nmi, neighbours and silhouette"#,
     );
 }
 
@@ -102,7 +102,7 @@ model = "ae"
         r#"grid.toml:6:1: unknown key "train.epoch" in [grid]
 6 | "train.epoch" = [10, 20]
   | ^^^^^^^^^^^^^
-help: did you mean "train.epochs"? [grid] has model, seed, zip, beta, alpha, c, gate, encode, latent_dim, preset, encoder, branch, decoder, first_activation, latent_activation, epochs, batch_size, learning_rate, perplexity, tsne_iterations, kmeans_starts, clusters and nmi"#,
+help: did you mean "train.epochs"? [grid] has model, seed, zip, beta, beta_schedule, free_bits, alpha, c, c_start, c_schedule, lambda_schedule, gate, encode, latent_dim, preset, encoder, branch, decoder, first_activation, latent_activation, dropout, epochs, batch_size, learning_rate, adam_eps, weight_decay, validation_fraction, patience, min_delta, perplexity, tsne_iterations, kmeans_starts, clusters, nmi, neighbours and silhouette"#,
     );
 }
 
@@ -119,7 +119,7 @@ train.learning_rat = [1e-3, 1e-4]
         r#"grid.toml:6:7: unknown key "train.learning_rat" in [grid]
 6 | train.learning_rat = [1e-3, 1e-4]
   |       ^^^^^^^^^^^^
-help: did you mean "train.learning_rate"? [grid] has model, seed, zip, beta, alpha, c, gate, encode, latent_dim, preset, encoder, branch, decoder, first_activation, latent_activation, epochs, batch_size, learning_rate, perplexity, tsne_iterations, kmeans_starts, clusters and nmi"#,
+help: did you mean "train.learning_rate"? [grid] has model, seed, zip, beta, beta_schedule, free_bits, alpha, c, c_start, c_schedule, lambda_schedule, gate, encode, latent_dim, preset, encoder, branch, decoder, first_activation, latent_activation, dropout, epochs, batch_size, learning_rate, adam_eps, weight_decay, validation_fraction, patience, min_delta, perplexity, tsne_iterations, kmeans_starts, clusters, nmi, neighbours and silhouette"#,
     );
 }
 
@@ -135,7 +135,7 @@ model = ["ae", "beta-vea"]
         r#"grid.toml:5:16: unknown model "beta-vea"
 5 | model = ["ae", "beta-vea"]
   |                ^^^^^^^^^^
-help: did you mean "beta-vae"? model is one of "pca", "ae", "beta-vae" or "beta-vsc""#,
+help: did you mean "beta-vae"? model is one of "pca", "ae", "beta-vae", "beta-vsc", "scvi", "ldvae" or "dca""#,
     );
 }
 
@@ -151,7 +151,7 @@ model = ["vae"]
         r#"grid.toml:5:10: unknown model "vae"
 5 | model = ["vae"]
   |          ^^^^^
-help: did you mean "beta-vae"? model is one of "pca", "ae", "beta-vae" or "beta-vsc""#,
+help: did you mean "beta-vae"? model is one of "pca", "ae", "beta-vae", "beta-vsc", "scvi", "ldvae" or "dca""#,
     );
 }
 
@@ -183,7 +183,7 @@ seed = [0, 1]
         r#"grid.toml:4:2: [grid] has no model
 4 | [grid]
   |  ^^^^
-help: write model = ["ae", "beta-vae"]; model is one of "pca", "ae", "beta-vae" or "beta-vsc""#,
+help: write model = ["ae", "beta-vae"]; model is one of "pca", "ae", "beta-vae", "beta-vsc", "scvi", "ldvae" or "dca""#,
     );
 }
 
@@ -199,7 +199,7 @@ model = []
         r#"grid.toml:5:9: model is an empty list
 5 | model = []
   |         ^^
-help: give at least one value; each is one of "pca", "ae", "beta-vae" or "beta-vsc""#,
+help: give at least one value; each is one of "pca", "ae", "beta-vae", "beta-vsc", "scvi", "ldvae" or "dca""#,
     );
 }
 
@@ -286,35 +286,106 @@ help: add path = … (The counts: a 10x directory, .h5ad, 10x .h5, .csv or .tsv;
 }
 
 #[test]
-fn an_input_of_a_later_version() {
+fn an_input_that_there_is_not() {
     assert_refused(
         r#"name = "x"
 [data]
 path = "cells"
-input = "scaled"
+input = "tpm"
 [grid]
 model = "ae"
 "#,
-        r#"grid.toml:4:9: input = "scaled" is not available in this version
-4 | input = "scaled"
-  |         ^^^^^^^^
-help: input must be "lognorm""#,
+        r#"grid.toml:4:9: unknown input "tpm"
+4 | input = "tpm"
+  |         ^^^^^
+help: input is one of "lognorm", "scaled" or "counts""#,
     );
 }
 
 #[test]
-fn genes_of_a_later_version() {
+fn a_number_of_variable_genes() {
     assert_refused(
         r#"name = "x"
 [data]
 path = "cells"
-genes = { hvg = 2000 }
+genes = { hvg = 0 }
 [grid]
 model = "ae"
 "#,
-        r#"grid.toml:4:11: hvg in [data.genes] is not available in this version
-4 | genes = { hvg = 2000 }
-  |           ^^^
-help: use genes = "all": all genes that pass quality control"#,
+        r#"grid.toml:4:17: hvg must be a whole number from 1 to 4294967295, found 0
+4 | genes = { hvg = 0 }
+  |                 ^"#,
+    );
+}
+
+#[test]
+fn genes_without_their_number() {
+    assert_refused(
+        r#"name = "x"
+[data]
+path = "cells"
+genes = {}
+[grid]
+model = "ae"
+"#,
+        r#"grid.toml:4:9: [data.genes] has no hvg
+4 | genes = {}
+  |         ^^
+help: add hvg = … (So many genes, the most variable ones by Seurat's vst)"#,
+    );
+}
+
+#[test]
+fn markers_without_clusters() {
+    assert_refused(
+        r#"name = "x"
+[data]
+path = "cells"
+labels = "labels.csv"
+[data.markers]
+B = ["MS4A1"]
+[grid]
+model = "ae"
+"#,
+        r#"grid.toml:5:7: markers name clusters, and there are none here
+5 | [data.markers]
+  |       ^^^^^^^
+help: write labels = "cluster" in [data], or take [data.markers] out"#,
+    );
+}
+
+#[test]
+fn a_marker_that_is_no_list() {
+    assert_refused(
+        r#"name = "x"
+[data]
+path = "cells"
+labels = "cluster"
+markers = { B = "MS4A1" }
+[grid]
+model = "ae"
+"#,
+        r#"grid.toml:5:17: "B" in [data.markers] must be a list of texts, found "MS4A1"
+5 | markers = { B = "MS4A1" }
+  |                 ^^^^^^^
+help: write the list as ["IL7R", "CCR7"]"#,
+    );
+}
+
+#[test]
+fn markers_that_are_none() {
+    assert_refused(
+        r#"name = "x"
+[data]
+path = "cells"
+labels = "cluster"
+markers = {}
+[grid]
+model = "ae"
+"#,
+        r#"grid.toml:5:1: [data.markers] is empty
+5 | markers = {}
+  | ^^^^^^^
+help: write at least one line, as "B" = ["MS4A1"], or leave the table out"#,
     );
 }
