@@ -37,6 +37,15 @@ impl<'a> CsrView<'a> {
         (&self.indices[entries.clone()], &self.values[entries])
     }
 
+    /// Sum of row `row`: with `input = "counts"`, the cell's library size.
+    ///
+    /// # Panics
+    /// As [`CsrView::row`].
+    #[must_use]
+    pub fn row_sum(&self, row: usize) -> f64 {
+        self.row(row).1.iter().map(|&value| f64::from(value)).sum()
+    }
+
     /// All rows in order.
     pub fn rows(self) -> impl Iterator<Item = (&'a [u32], &'a [f32])> {
         (0..self.n_rows).map(move |row| self.row(row))

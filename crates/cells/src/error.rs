@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use domain::Fingerprint;
 
+use crate::step::loess::LoessError;
+
 pub use h5::H5Problem;
 pub use table::TableProblem;
 
@@ -150,6 +152,19 @@ pub enum CellsError {
         /// Which rule dropped how many.
         report: String,
     },
+    /// Counts were asked for, and these are none.
+    #[error(
+        "input = \"counts\" in [data] needs whole counts, but gene {gene} of cell {barcode} has {value}. Give the raw \
+         counts, or set input = \"lognorm\""
+    )]
+    NotCounts {
+        /// The first value that is not whole.
+        value: f32,
+        /// Its cell.
+        barcode: String,
+        /// Its gene.
+        gene: String,
+    },
     /// The labels' CSV has no such column.
     #[error("{path}: there is no label column {wanted:?}; its columns are {found}. Name one with `column`")]
     NoLabelColumn {
@@ -194,6 +209,55 @@ pub enum CellsError {
         classes: usize,
         /// How many are possible.
         max: usize,
+    },
+    /// The same, by clustering.
+    #[error(
+        "labels = \"cluster\" in [data] finds {clusters} clusters; at most {max} can be told apart. Give labels from a file"
+    )]
+    TooManyClusters {
+        /// How many there are.
+        clusters: usize,
+        /// How many are possible.
+        max: usize,
+    },
+    /// A marker gene that is not there.
+    #[error(
+        "[data.markers] {cell_type:?} names the gene {gene}, but no gene of that name passes quality control. Correct \
+         the name, or take it out"
+    )]
+    UnknownMarker {
+        /// The cell type.
+        cell_type: String,
+        /// The gene.
+        gene: String,
+    },
+    /// Variable genes are wanted and cannot be told.
+    #[error(
+        "the most variable genes cannot be told from {genes} genes of {cells} cells: {why}. Set genes = \"all\" in \
+         [data] and give labels from a file, or raise min_cells in [data.qc]"
+    )]
+    Variability {
+        /// Genes after quality control.
+        genes: usize,
+        /// Cells after quality control.
+        cells: usize,
+        /// What the curve through variance and mean lacks.
+        why: LoessError,
+    },
+    /// z-scores of more entries than is sensible.
+    #[error(
+        "input = \"scaled\" in [data] makes a dense matrix, and {cells} cells × {genes} genes are {entries} numbers (at most \
+         {most}). Take fewer genes: genes = {{ hvg = 2000 }}"
+    )]
+    TooDense {
+        /// Cells after quality control.
+        cells: usize,
+        /// Genes the nets would see.
+        genes: usize,
+        /// Their product.
+        entries: usize,
+        /// The limit.
+        most: usize,
     },
     /// The file is not a data set that this version can use.
     #[error(
@@ -300,6 +364,19 @@ pub enum TextProblem {
         /// The types there are, quoted.
         found: String,
     },
+    /// An embedding without coordinates.
+    #[error(
+        "an embedding needs a column of cells' names and at least one of numbers, separated by commas or tabs"
+    )]
+    NoCoordinates,
+    /// A coordinate that is none.
+    #[error("column {column:?} holds {found:?}, which is no finite number")]
+    NotANumber {
+        /// The column.
+        column: String,
+        /// What stands there.
+        found: String,
+    },
     /// A labels file without a label column.
     #[error("a table of barcodes and labels needs at least two columns separated by commas, found {found}")]
     NoLabels {
@@ -381,8 +458,8 @@ pub enum MatrixProblem {
 pub enum DatasetProblem {
     #[error("it does not start as a data set file does")]
     NotADataset,
-    #[error("it has the format version {found}, and only {supported} is known here")]
-    Version { found: u32, supported: u32 },
+    #[error("it has the format version {found}, and only those from 1 to {newest} are known here")]
+    Version { found: u32, newest: u32 },
     #[error("it should have {expected} bytes and has {found}")]
     Length { expected: u64, found: u64 },
     #[error("it is too large for this machine's address space")]

@@ -23,6 +23,24 @@ pub struct Labels {
 impl Labels {
     /// As many classes as a `u16` counts.
     pub const MAX_CLASSES: usize = u16::MAX as usize;
+
+    /// The labels of cells by name; the number of classes when there are more than can be told apart.
+    pub(crate) fn of_names(label_of_cell: &[&str]) -> Result<Self, usize> {
+        let mut size_of: HashMap<&str, usize> = HashMap::new();
+        label_of_cell.iter().for_each(|&label| *size_of.entry(label).or_default() += 1);
+        let mut classes: Vec<(&str, usize)> = size_of.into_iter().collect();
+        if classes.len() > Self::MAX_CLASSES {
+            return Err(classes.len());
+        }
+        classes.sort_unstable_by(|(name_a, size_a), (name_b, size_b)| {
+            size_b.cmp(size_a).then(name_a.cmp(name_b))
+        });
+        let number_of: HashMap<&str, u16> = classes.iter().map(|&(name, _)| name).zip(0..).collect();
+        Ok(Self {
+            of_cell: label_of_cell.iter().map(|label| number_of[label]).collect(),
+            classes: classes.iter().map(|&(name, _)| name.to_owned()).collect(),
+        })
+    }
 }
 
 /// The class of cells without a label, when they are kept.
@@ -47,7 +65,6 @@ pub fn assign(
     barcodes: &[String],
     unlabelled: Unlabelled,
 ) -> Result<Assigned, CellsError> {
-    let mut size_of: HashMap<&str, usize> = HashMap::new();
     let mut label_of_cell = Vec::with_capacity(barcodes.len());
     let mut labelled = Vec::with_capacity(barcodes.len());
     let mut missing = Vec::new();
@@ -57,7 +74,6 @@ pub fn assign(
             missing.push(barcode.as_str());
         }
         if let Some(label) = found.or((unlabelled == Unlabelled::Keep).then_some(UNLABELLED)) {
-            *size_of.entry(label).or_default() += 1;
             label_of_cell.push(label);
             labelled.push(cell);
         }
@@ -76,22 +92,12 @@ pub fn assign(
             there: table.first_barcode.clone().unwrap_or_else(|| "(the file has no rows)".to_owned()),
         });
     }
-    let mut classes: Vec<(&str, usize)> = size_of.into_iter().collect();
-    if classes.len() > Labels::MAX_CLASSES {
-        return Err(CellsError::TooManyClasses {
-            path: table.path.clone(),
-            column: table.column.clone(),
-            classes: classes.len(),
-            max: Labels::MAX_CLASSES,
-        });
-    }
-    classes
-        .sort_unstable_by(|(name_a, size_a), (name_b, size_b)| size_b.cmp(size_a).then(name_a.cmp(name_b)));
-    let number_of: HashMap<&str, u16> = classes.iter().map(|&(name, _)| name).zip(0..).collect();
-    let labels = Labels {
-        of_cell: label_of_cell.iter().map(|label| number_of[label]).collect(),
-        classes: classes.iter().map(|&(name, _)| name.to_owned()).collect(),
-    };
+    let labels = Labels::of_names(&label_of_cell).map_err(|classes| CellsError::TooManyClasses {
+        path: table.path.clone(),
+        column: table.column.clone(),
+        classes,
+        max: Labels::MAX_CLASSES,
+    })?;
     Ok(Assigned { labels, kept: (labelled.len() < barcodes.len()).then_some(labelled) })
 }
 

@@ -1,20 +1,25 @@
 //! The order of the steps: from the `[data]` table of a grid file to a data set. The steps themselves must not live
 //! here, nor the reading of files.
 
+use std::collections::HashSet;
 use std::path::Path;
 
-use domain::data::{DataSpec, Genes, Input};
+use domain::data::{DataSpec, Genes, Input, LabelSource};
 
-use crate::csr::Csr;
+use crate::cluster::cluster_labels;
+use crate::csr::{Csr, CsrView};
 use crate::dataset::{Dataset, Parts};
 use crate::error::CellsError;
 use crate::labels::{self, Labels};
-use crate::provenance::{CellsDropped, Choices, Provenance};
+use crate::provenance::{CellsDropped, Choices, Clustering, Provenance};
 use crate::read::RawCounts;
 use crate::read::labels::LabelTable;
 use crate::read::source::{self, ReadData};
-use crate::step::{genes_seen::genes_seen, keep_cells::keep_cells, log_normalise::log_normalise};
-use crate::step::{keep_cells::KeptCells, measure_cells::measure_cells};
+use crate::step::first_not_whole::{Fraction, first_not_whole};
+use crate::step::keep_cells::{KeptCells, keep_cells};
+use crate::step::vst::{GeneVariability, vst};
+use crate::step::{genes_seen::genes_seen, log_normalise::log_normalise, measure_cells::measure_cells};
+use crate::step::{most_variable::most_variable, scale_data::scale_data};
 
 /// Makes the data set that `spec` describes: reads the counts, filters genes and then cells, normalises, and gives
 /// every kept cell its label. Relative paths start at `base_dir`. Equal files and choices give equal fingerprints.
@@ -35,10 +40,16 @@ pub(crate) fn make(read: ReadData, spec: &DataSpec) -> Result<Dataset, CellsErro
     let (reader, other_features_read, entries_read) = (raw.reader, raw.other_features, raw.entries_read);
 
     let mut filtered = filter(raw, spec, &path)?;
-    let labels = label_table.as_ref().map(|table| label(table, &mut filtered, spec)).transpose()?;
-    let Input::Lognorm = spec.input;
-    let Genes::All = spec.genes;
-    let matrix = log_normalise(filtered.counts, spec.scale_factor);
+    let labels_there = label_table.as_ref().map(|table| label(table, &mut filtered, spec)).transpose()?;
+    let variability = measure_variability(spec, filtered.counts.view())?;
+    let clustering = clustering(spec.labels.as_ref(), &filtered.genes)?;
+    let labels = match (&clustering, &variability) {
+        (Some(how), Some(variability)) => {
+            let Filtered { counts, genes, .. } = &filtered;
+            Some(cluster_labels(counts, genes, variability, spec.scale_factor, how)?)
+        }
+        _ => labels_there,
+    };
 
     let choices = Choices {
         input: spec.input,
@@ -47,6 +58,7 @@ pub(crate) fn make(read: ReadData, spec: &DataSpec) -> Result<Dataset, CellsErro
         qc: spec.qc.clone(),
         unlabelled: if label_table.is_some() { spec.unlabelled } else { Default::default() },
         label_column: label_table.map(|table| table.column),
+        clustering,
         layer,
         gene_names: spec.gene_names.clone(),
         orientation,
@@ -61,7 +73,7 @@ pub(crate) fn make(read: ReadData, spec: &DataSpec) -> Result<Dataset, CellsErro
         cells_dropped,
         choices,
     };
-    let Filtered { barcodes, genes, .. } = filtered;
+    let (matrix, barcodes, genes) = input_matrix(spec, filtered, variability.as_deref())?;
     Dataset::from_parts(Parts { matrix, barcodes, genes, labels, provenance })
 }
 
@@ -109,6 +121,77 @@ fn label(table: &LabelTable, filtered: &mut Filtered, spec: &DataSpec) -> Result
         filtered.counts = filtered.counts.take().select_rows(&kept);
     }
     Ok(assigned.labels)
+}
+
+/// How variable each gene is, when a choice depends on it.
+fn measure_variability(
+    spec: &DataSpec,
+    counts: CsrView<'_>,
+) -> Result<Option<Vec<GeneVariability>>, CellsError> {
+    let has_clusters = matches!(spec.labels, Some(LabelSource::Clusters { .. }));
+    if spec.genes == Genes::All && !has_clusters {
+        return Ok(None);
+    }
+    let too_few = |why| CellsError::Variability { genes: counts.n_cols, cells: counts.n_rows, why };
+    vst(counts).map(Some).map_err(too_few)
+}
+
+/// How labels are made from the counts, if they are.
+fn clustering(source: Option<&LabelSource>, genes: &[String]) -> Result<Option<Clustering>, CellsError> {
+    let markers = match source {
+        Some(LabelSource::Clusters { markers }) => markers,
+        _ => return Ok(None),
+    };
+    let Some(markers) = markers else { return Ok(Some(Clustering::default())) };
+    let known: HashSet<&String> = genes.iter().collect();
+    for (cell_type, genes) in markers {
+        if let Some(gene) = genes.iter().find(|gene| !known.contains(gene)) {
+            return Err(CellsError::UnknownMarker { cell_type: cell_type.clone(), gene: gene.clone() });
+        }
+    }
+    Ok(Some(Clustering { markers: markers.clone(), ..Clustering::default() }))
+}
+
+/// What the nets see, and the names of its cells and genes. Normalisation sees all genes: a cell's sum is over them.
+fn input_matrix(
+    spec: &DataSpec,
+    filtered: Filtered,
+    variability: Option<&[GeneVariability]>,
+) -> Result<(Csr, Vec<String>, Vec<String>), CellsError> {
+    let Filtered { counts, barcodes, genes, .. } = filtered;
+    let chosen = match (spec.genes, variability) {
+        (Genes::Hvg(count), Some(variability)) => {
+            let mut chosen = most_variable(variability, count as usize);
+            chosen.sort_unstable();
+            chosen
+        }
+        _ => (0..genes.len() as u32).collect(),
+    };
+    let genes = pick(genes, &chosen);
+    let lognorm = |counts| log_normalise(counts, spec.scale_factor).select_columns(&chosen);
+    let matrix = match spec.input {
+        Input::Lognorm => lognorm(counts),
+        Input::Scaled => {
+            check_dense_size(barcodes.len(), genes.len())?;
+            scale_data(lognorm(counts).view()).to_csr()
+        }
+        Input::Counts => {
+            let counts = counts.select_columns(&chosen);
+            if let Some(Fraction { cell, gene, value }) = first_not_whole(counts.view()) {
+                let (barcode, gene) = (barcodes[cell].clone(), genes[gene].clone());
+                return Err(CellsError::NotCounts { value, barcode, gene });
+            }
+            counts
+        }
+    };
+    Ok((matrix, barcodes, genes))
+}
+
+/// A dense matrix of 2^30 numbers takes 8 GiB while it is made.
+fn check_dense_size(cells: usize, genes: usize) -> Result<(), CellsError> {
+    const MOST: usize = 1 << 30;
+    let entries = cells.saturating_mul(genes);
+    if entries > MOST { Err(CellsError::TooDense { cells, genes, entries, most: MOST }) } else { Ok(()) }
 }
 
 fn describe(dropped: CellsDropped, spec: &DataSpec) -> String {

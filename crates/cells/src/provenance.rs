@@ -1,8 +1,10 @@
 //! What a data set remembers of its making: what was read, what was dropped, every choice. No path is kept, so the
 //! same data at another place has the same fingerprint. Rules and arithmetic must not live here.
 
-use domain::data::{Genes, Input, Orientation, QualityControl, Unlabelled};
+use domain::data::{Genes, Input, Markers, Orientation, QualityControl, Unlabelled};
 use serde::{Deserialize, Serialize};
+
+use crate::step::name_clusters::blood_markers;
 
 /// Which reader the counts came through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +70,49 @@ pub struct Choices {
     /// Which way a table was read; none for other files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orientation: Option<Orientation>,
+    /// How the labels were made from the counts; none when they were not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clustering: Option<Clustering>,
+}
+
+/// Labels by Seurat's pipeline on the same counts. They favour codes that look like its principal components.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clustering {
+    /// Most variable genes that were scaled.
+    pub variable_genes: u32,
+    /// Principal components in which neighbours were sought.
+    pub components: u32,
+    /// Nearest neighbours of a cell, itself among them.
+    pub neighbours: u32,
+    /// Resolution of the Louvain method.
+    pub resolution: f64,
+    /// The cell types that could be found.
+    pub markers: Markers,
+}
+
+impl std::fmt::Display for Clustering {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { variable_genes, components, neighbours, resolution, .. } = self;
+        write!(
+            f,
+            "{variable_genes} most variable genes, {components} principal components, {neighbours} nearest neighbours, \
+             Louvain at resolution {resolution}"
+        )
+    }
+}
+
+impl Default for Clustering {
+    /// Those of Seurat's guided tutorial on PBMC3k, and human blood.
+    fn default() -> Self {
+        Self {
+            variable_genes: 2000,
+            components: 10,
+            neighbours: 20,
+            resolution: 0.5,
+            markers: blood_markers(),
+        }
+    }
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -96,4 +141,26 @@ pub struct Provenance {
     pub cells_dropped: CellsDropped,
     /// The choices.
     pub choices: Choices,
+}
+
+impl Provenance {
+    /// The data set file's format version that can say all this, the oldest one. Files that version 1 can say stay
+    /// as they are, byte for byte: their fingerprints name results that people have.
+    pub(crate) fn format_version(&self) -> u32 {
+        let is_old_reader = matches!(self.reader, CountsReader::TenxV2 | CountsReader::TenxV3);
+        let Choices {
+            input: Input::Lognorm,
+            genes: Genes::All,
+            unlabelled: Unlabelled::Error,
+            layer: None,
+            gene_names: None,
+            orientation: None,
+            clustering: None,
+            ..
+        } = &self.choices
+        else {
+            return 2;
+        };
+        if is_old_reader && self.cells_dropped.unlabelled == 0 { 1 } else { 2 }
+    }
 }

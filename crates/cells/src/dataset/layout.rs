@@ -1,5 +1,8 @@
-//! The data set file, format version 1: how its bytes lie, and the check that they make sense. Opening and writing
+//! The data set file, format versions 1 and 2: how its bytes lie, and the check that they make sense. Opening and writing
 //! files must not live here.
+//!
+//! Both versions lie alike. Version 2 may say more in its header (other values than log-normalised ones, other
+//! readers and labels); what version 1 can say is still written so, and keeps its fingerprint and its trials' results.
 //!
 //! All numbers are little-endian. Every section starts at a multiple of 64; gaps and the space after the last
 //! section are zero, so that equal data sets are equal files.
@@ -31,8 +34,8 @@ use crate::error::DatasetProblem;
 use crate::labels::Labels;
 use crate::provenance::Provenance;
 
-/// The format that this code writes, and the only one it reads.
-pub const FORMAT_VERSION: u32 = 1;
+/// The newest format that this code writes; it reads all since 1.
+pub const FORMAT_VERSION: u32 = 2;
 /// Length of the fixed part at the start.
 pub(super) const PREAMBLE_BYTES: usize = 64;
 
@@ -61,6 +64,7 @@ struct Header {
 /// The numbers of the preamble.
 #[derive(Debug, Clone, Copy)]
 struct Preamble {
+    version: u32,
     header_bytes: u64,
     cells: u64,
     genes: u64,
@@ -101,6 +105,7 @@ pub(super) fn encode(parts: &Parts) -> Result<Vec<u64>, DatasetProblem> {
     let matrix = parts.matrix.view();
     let class_of_cell = parts.labels.as_ref().map_or(&[][..], |labels| &labels.of_cell);
     let mut preamble = Preamble {
+        version: parts.provenance.format_version(),
         header_bytes: header.len() as u64,
         cells: matrix.n_rows as u64,
         genes: matrix.n_cols as u64,
@@ -135,6 +140,11 @@ pub(super) fn check(file: &[u8]) -> Result<Contents, DatasetProblem> {
     let header = file.get(PREAMBLE_BYTES..header_end).ok_or(DatasetProblem::Sizes)?;
     let Header { barcodes, classes, genes, provenance } =
         serde_json::from_slice(header).map_err(|error| DatasetProblem::Header { why: error.to_string() })?;
+
+    if provenance.format_version() != preamble.version {
+        let why = format!("it says what format version {} does not", preamble.version);
+        return Err(DatasetProblem::Header { why });
+    }
 
     let sections = lay_out(preamble, classes.is_some()).ok_or(DatasetProblem::Sizes)?;
     if sections.file_bytes != preamble.file_bytes {
@@ -196,10 +206,10 @@ fn lay_out(preamble: Preamble, has_labels: bool) -> Option<Sections> {
 }
 
 fn write_preamble(preamble: Preamble) -> [u8; PREAMBLE_BYTES] {
-    let Preamble { header_bytes, cells, genes, entries, file_bytes } = preamble;
+    let Preamble { version, header_bytes, cells, genes, entries, file_bytes } = preamble;
     let mut bytes = [0; PREAMBLE_BYTES];
     bytes[..8].copy_from_slice(&MAGIC);
-    bytes[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+    bytes[8..12].copy_from_slice(&version.to_le_bytes());
     for (position, number) in [header_bytes, cells, genes, entries, file_bytes].into_iter().enumerate() {
         bytes[16 + 8 * position..24 + 8 * position].copy_from_slice(&number.to_le_bytes());
     }
@@ -217,13 +227,14 @@ fn read_preamble(file: &[u8]) -> Result<Preamble, DatasetProblem> {
         u64::from_le_bytes(number)
     };
     let version = number_at(8) as u32;
-    if version != FORMAT_VERSION {
-        return Err(DatasetProblem::Version { found: version, supported: FORMAT_VERSION });
+    if !(1..=FORMAT_VERSION).contains(&version) {
+        return Err(DatasetProblem::Version { found: version, newest: FORMAT_VERSION });
     }
     if number_at(8) >> 32 != 0 || number_at(56) != 0 {
         return Err(DatasetProblem::Padding);
     }
     let read = Preamble {
+        version,
         header_bytes: number_at(16),
         cells: number_at(24),
         genes: number_at(32),

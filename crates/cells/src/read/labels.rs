@@ -81,7 +81,7 @@ fn label_column(path: &Path, header: &csv::StringRecord, wanted: Option<&str>) -
     }
 }
 
-fn csv_error(path: &Path, is_gzip: bool, error: csv::Error) -> CellsError {
+pub(super) fn csv_error(path: &Path, is_gzip: bool, error: csv::Error) -> CellsError {
     let line = error.position().map_or(0, csv::Position::line);
     match error.into_kind() {
         csv::ErrorKind::Io(source) => text::read_error(path, is_gzip, line, source),

@@ -2,6 +2,7 @@
 //! live here.
 
 mod columns;
+pub mod embedding;
 mod h5;
 mod h5ad;
 pub mod labels;

@@ -203,7 +203,7 @@ fn advice_for_file(path: &Path) -> String {
 
 fn read_labels(source: Option<&LabelSource>, base_dir: &Path) -> Result<Option<LabelTable>, CellsError> {
     let (file, column) = match source {
-        None | Some(LabelSource::Obs { .. }) => return Ok(None),
+        None | Some(LabelSource::Obs { .. } | LabelSource::Clusters { .. }) => return Ok(None),
         Some(LabelSource::File(file)) => (file, None),
         Some(LabelSource::Column { file, column }) => (file, Some(column.as_str())),
     };

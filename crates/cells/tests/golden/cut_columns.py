@@ -1,6 +1,6 @@
-"""Keeps the columns of the log-normalised matrix from Seurat's per-gene checksums and single entries.
+"""Cuts the golden tables from the full output of seurat_reference.R: the first ten of its principal components, else all columns.
 
-Usage: python3 cut_columns.py FOLDER_OF_FULL_TABLES    (gene_checksums.csv.gz, entries.csv.gz)
+Usage: python3 cut_columns.py FOLDER_OF_FULL_TABLES    (gene_checksums, entries, hvg_vst, pca; each .csv.gz)
 Writes files of the same names beside this script, without a time stamp, so that running it again changes nothing.
 """
 
@@ -11,8 +11,10 @@ import pathlib
 import sys
 
 COLUMNS = {
-    "gene_checksums.csv.gz": ["gene", "lognorm_sum", "lognorm_sumsq"],
-    "entries.csv.gz": ["barcode", "gene", "lognorm"],
+    "gene_checksums.csv.gz": ["gene", "lognorm_sum", "lognorm_sumsq", "scaled_min", "scaled_max", "scaled_sumsq"],
+    "entries.csv.gz": ["barcode", "gene", "lognorm", "scaled"],
+    "hvg_vst.csv.gz": ["mean", "variance", "variance.standardized", "gene", "rank"],
+    "pca.csv.gz": ["barcode"] + [f"PC_{number}" for number in range(1, 11)],
 }
 
 source = pathlib.Path(sys.argv[1])

@@ -26,6 +26,8 @@ static FILES: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
         "genes_by_cells.csv.gz",
         "cells_by_genes.csv.gz",
         "no_corner.tsv.gz",
+        "shape_old.h5ad.gz",
+        "shape_new.h5ad.gz",
     ] {
         let mut bytes = std::fs::read(golden.join(name)).unwrap();
         if name.ends_with(".gz") {

@@ -3,19 +3,30 @@
 use std::path::{Path, PathBuf};
 
 use cells::{CellsError, Dataset, prepare};
-use domain::data::LabelSource;
+use domain::data::{Input, LabelSource};
 use tempfile::TempDir;
 
 use crate::fixture::{lenient, small_folder};
 
 /// The data set of `tiny()` as it was written when format version 1 was new.
-const GOLDEN: &str = "tests/golden/version-1.lsds";
+const VERSION_1: &str = "tests/golden/version-1.lsds";
+/// That of `tiny_counts()` and version 2.
+const VERSION_2: &str = "tests/golden/version-2.lsds";
 
 fn tiny() -> Dataset {
+    tiny_with(Input::Lognorm)
+}
+
+fn tiny_counts() -> Dataset {
+    tiny_with(Input::Counts)
+}
+
+fn tiny_with(input: Input) -> Dataset {
     let source = small_folder();
     std::fs::write(source.path().join("l.csv"), "id,t\nC0,a\nC1,b\nC2,a\nC3,b\n").unwrap();
     let mut spec = lenient(source.path());
     spec.labels = Some(LabelSource::File("l.csv".to_owned()));
+    spec.input = input;
     prepare(&spec, source.path()).unwrap()
 }
 
@@ -29,7 +40,7 @@ fn written() -> (TempDir, PathBuf, Dataset) {
 /// A file like it may lie in anybody's cache.
 #[test]
 fn the_file_of_version_1_is_read_and_still_written_so() {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join(GOLDEN);
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join(VERSION_1);
     let opened = Dataset::open(&golden).unwrap();
     assert_eq!(opened.genes(), ["A", "B", "MT-X"]);
     assert_eq!(opened.barcodes(), ["C0", "C1", "C2", "C3"]);
@@ -40,11 +51,49 @@ fn the_file_of_version_1_is_read_and_still_written_so() {
 }
 
 #[test]
+fn the_file_of_version_2_is_read_and_still_written_so() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join(VERSION_2);
+    assert_eq!(std::fs::read(&golden).unwrap()[8], 2);
+    let opened = Dataset::open(&golden).unwrap();
+    assert_eq!(opened.provenance().choices.input, Input::Counts);
+    assert_eq!(opened.matrix().values, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    assert_eq!((0..4).map(|cell| opened.matrix().row_sum(cell)).collect::<Vec<_>>(), [3.0, 3.0, 9.0, 6.0]);
+    assert_eq!(opened.fingerprint(), tiny_counts().fingerprint());
+}
+
+/// Or else one data set could be two files.
+#[test]
+fn what_version_1_cannot_say_is_not_read_from_it() {
+    for (dataset, other_version) in [(tiny(), 2), (tiny_counts(), 1)] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dataset.write_to_dir(dir.path()).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[8] = other_version;
+        std::fs::write(&path, bytes).unwrap();
+        let message = Dataset::open(&path).unwrap_err().to_string();
+        assert!(message.contains(&format!("format version {other_version}")), "{message}");
+    }
+}
+
+#[test]
+fn counts_that_are_none_are_refused_by_name() {
+    let source = small_folder();
+    let matrix = "%%MatrixMarket matrix coordinate real general\n3 4 2\n1 1 2.0\n2 3 0.5\n";
+    std::fs::write(source.path().join("matrix.mtx"), matrix).unwrap();
+    let mut spec = lenient(source.path());
+    spec.input = Input::Counts;
+    let message = prepare(&spec, source.path()).unwrap_err().to_string();
+    for part in ["gene B of cell C2 has 0.5", "input = \"lognorm\""] {
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+#[test]
 #[ignore = "writes the golden file of a new format version; run by hand, once"]
 fn write_the_golden_file() {
     let dir = tempfile::tempdir().unwrap();
-    let written = tiny().write_to_dir(dir.path()).unwrap();
-    std::fs::copy(written, Path::new(env!("CARGO_MANIFEST_DIR")).join(GOLDEN)).unwrap();
+    let written = tiny_counts().write_to_dir(dir.path()).unwrap();
+    std::fs::copy(written, Path::new(env!("CARGO_MANIFEST_DIR")).join(VERSION_2)).unwrap();
 }
 
 #[test]

@@ -175,6 +175,15 @@ fn a_size_that_the_file_can_not_hold_is_refused_before_it_is_allocated() {
 }
 
 #[test]
+fn a_shape_that_contradicts_the_names_is_refused_in_old_and_new_layouts() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/files");
+    for name in ["shape_old.h5ad.gz", "shape_new.h5ad.gz"] {
+        let parts = [name, "X (attribute shape)", "(2, 2)", "(2, 5)", "2 cells and 2 genes"];
+        assert_says(&refusal_of(&golden.join(name)), &parts);
+    }
+}
+
+#[test]
 fn files_that_are_something_else_say_what_is_in_them() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.h5ad");

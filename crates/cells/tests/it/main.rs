@@ -12,4 +12,5 @@ mod memory;
 mod pbmc3k;
 mod refusals;
 mod round_trip;
+mod seurat;
 mod tables;

@@ -22,12 +22,12 @@ static PBMC3K: LazyLock<Dataset> = LazyLock::new(|| {
     cells::prepare(&spec, &data_dir()).unwrap()
 });
 
-fn golden(name: &str) -> csv::Reader<GzDecoder<std::fs::File>> {
+pub(crate) fn golden(name: &str) -> csv::Reader<GzDecoder<std::fs::File>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     csv::Reader::from_reader(GzDecoder::new(std::fs::File::open(path).unwrap()))
 }
 
-fn position_of(names: &[String]) -> HashMap<String, usize> {
+pub(crate) fn position_of(names: &[String]) -> HashMap<String, usize> {
     names.iter().enumerate().map(|(position, name)| (name.replace('_', "-"), position)).collect()
 }
 

@@ -7,7 +7,7 @@ use rust_hdf5::format::messages::datatype::CompoundMember;
 use rust_hdf5::{ByteOrder, DatatypeMessage, H5Dataset, H5File, Hdf5Error, StorageLayout};
 
 use super::heap::Heaps;
-use super::{Container, Element, Facts, Kind, MAX_RATIO};
+use super::{Container, Element, Facts, Kind, MAX_RATIO, group_attribute};
 use crate::error::H5Problem;
 
 /// An open file. It is only read, and not locked: data often lies where locks are not to be had.
@@ -117,6 +117,10 @@ impl Container for Library {
             return group.attr_string(name).ok();
         }
         self.file.dataset(entry).ok()?.attr(name).ok()?.read_string().ok()
+    }
+
+    fn group_numbers(&self, group: &str, name: &str) -> Option<Vec<i64>> {
+        group_attribute::read(&self.path, self.file.userblock_size(), group, name)
     }
 
     fn facts(&self, entry: &str) -> Result<Facts, H5Problem> {

@@ -5,6 +5,7 @@
 //! and long entries are read block by block.
 
 pub(super) mod dense;
+mod group_attribute;
 mod heap;
 mod library;
 pub(super) mod sparse;
@@ -75,6 +76,8 @@ pub(super) trait Container {
     fn children(&self, group: &str) -> Vec<String>;
     /// The text of an attribute; `None` where there is none or it is no text.
     fn attribute(&self, entry: &str, name: &str) -> Option<String>;
+    /// The numbers of an attribute of a group; `None` where there is none or it can't be found.
+    fn group_numbers(&self, group: &str, name: &str) -> Option<Vec<i64>>;
     /// Shape and type, checked against the length of the file.
     fn facts(&self, entry: &str) -> Result<Facts, H5Problem>;
     /// The integers (or booleans, as 0 and 1) in a block, row by row.
@@ -121,6 +124,10 @@ impl H5 {
 
     pub(super) fn attribute(&self, entry: &str, name: &str) -> Option<String> {
         self.container.attribute(entry, name)
+    }
+
+    pub(super) fn group_numbers(&self, group: &str, name: &str) -> Option<Vec<i64>> {
+        self.container.group_numbers(group, name)
     }
 
     pub(super) fn stored_bytes(&self) -> u64 {

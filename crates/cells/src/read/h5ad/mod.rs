@@ -6,7 +6,7 @@ mod frame;
 use frame::Frame;
 
 use super::h5::sparse::{Major, Sparse, as_count};
-use super::h5::{Element, H5, Kind, block_length, dense};
+use super::h5::{Element, H5, Kind, block_length, dense, shape_in_words};
 use super::labels::LabelTable;
 use super::tenx::{GENE_EXPRESSION, number_genes};
 use super::{MatrixFacts, RawCounts};
@@ -17,6 +17,8 @@ use crate::step::make_unique::make_unique;
 
 /// Column of `var` in which scanpy keeps what 10x says of each feature.
 const FEATURE_TYPES: &str = "feature_types";
+/// Attributes with a sparse matrix's shape: today's, and that of anndata 0.6.
+const SHAPES: [&str; 2] = ["shape", "h5sparse_shape"];
 /// Values of a matrix that are looked at to tell whether it holds counts.
 const SAMPLE: u64 = 50_000;
 
@@ -170,7 +172,24 @@ fn read_matrix(
         return dense::read(file, entry, n_cells, gene_of, n_genes);
     }
     let major = major_of(file, entry)?;
+    check_shape(file, entry, [n_cells, gene_of.len()])?;
     Sparse { file, group: entry.to_owned(), major, n_cells, gene_of, n_genes }.read()
+}
+
+/// The shape that a sparse matrix says of itself, where it can be found.
+fn check_shape(file: &H5, entry: &str, expected: [usize; 2]) -> Result<(), CellsError> {
+    let said = SHAPES.into_iter().find_map(|name| Some((name, file.group_numbers(entry, name)?)));
+    let Some((name, said)) = said else { return Ok(()) };
+    if said.iter().map(|&side| usize::try_from(side).ok()).eq(expected.map(Some)) {
+        return Ok(());
+    }
+    let said: Vec<String> = said.iter().map(i64::to_string).collect();
+    let problem = H5Problem::WrongShape {
+        expected: shape_in_words(&expected.map(|side| side as u64)),
+        found: format!("({})", said.join(", ")),
+        why: format!("there are {} cells and {} genes", expected[0], expected[1]),
+    };
+    Err(file.error(&format!("{entry} (attribute {name})"), problem))
 }
 
 fn major_of(file: &H5, entry: &str) -> Result<Major, CellsError> {

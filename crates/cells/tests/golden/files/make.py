@@ -4,7 +4,8 @@ Usage: python3 make.py DATA/PBMC3K      (the folder with the 10x files; anndata 
 Afterwards, with Python 3.7 and anndata 0.6.22:  python3.7 make_old.py
 
 Every file holds the same 24 cells × 30 genes, cut out of PBMC3k; `expected.csv` says what they are: cell, gene, count
-of every entry above zero, in order. (`endless_*` are lies, told at the end.)
+of every entry above zero, in order. (`endless_*` and `shape_*` are lies, told at the
+end.)
 Files ending in .gz are gzipped HDF5: small enough to be kept, and a path of their own through the reader.
 """
 
@@ -175,4 +176,16 @@ for name, options in [("endless_old.h5ad", {}), ("endless_new.h5ad", {"libver": 
             else:
                 table.create_dataset("_index", shape=(2**40,), maxshape=(None,), chunks=(1024,), dtype=text)
         file.create_dataset("X", shape=(2**40, 1), maxshape=(None, 1), chunks=(1024, 1), dtype="f4")
+    pack(name)
+
+# Lies: a shape that says other sizes than the names.
+for name, options in [("shape_old.h5ad", {}), ("shape_new.h5ad", {"libver": "latest"})]:
+    with h5py.File(target / name, "w", **options) as file:
+        x = file.create_group("X")
+        x.attrs["encoding-type"], x.attrs["shape"] = "csr_matrix", np.array([2, 5])
+        x["data"], x["indices"], x["indptr"] = np.ones(2, "f4"), np.array([0, 1]), np.array([0, 1, 2])
+        for group, index in [("obs", ["c0", "c1"]), ("var", ["A", "B"])]:
+            table = file.create_group(group)
+            table.attrs["_index"] = "_index"
+            table.create_dataset("_index", data=np.array(index, dtype=object), dtype=text)
     pack(name)

@@ -1,0 +1,16 @@
+# Clusters of PBMC3k by Seurat with exact nearest neighbours (nn.method "rann"; its default, annoy, is approximate).
+# Usage: Rscript exact_clusters.R FOLDER_WITH_10X_FILES OUT.csv    (R 4.2, Seurat 4.3.0)
+suppressMessages(library(Seurat))
+arguments <- commandArgs(TRUE)
+pbmc <- CreateSeuratObject(counts = Read10X(data.dir = arguments[1], gene.column = 2), min.cells = 3, min.features = 200)
+pbmc[["percent.mt"]] <- PercentageFeatureSet(pbmc, pattern = "^MT-")
+pbmc <- subset(pbmc, subset = nFeature_RNA > 200 & nFeature_RNA < 2500 & percent.mt < 5)
+pbmc <- NormalizeData(pbmc, verbose = FALSE)
+pbmc <- FindVariableFeatures(pbmc, selection.method = "vst", nfeatures = 2000, verbose = FALSE)
+pbmc <- ScaleData(pbmc, verbose = FALSE)
+pbmc <- RunPCA(pbmc, verbose = FALSE)
+pbmc <- FindNeighbors(pbmc, dims = 1:10, nn.method = "rann", verbose = FALSE)
+pbmc <- FindClusters(pbmc, resolution = c(0.5, 1.2), verbose = FALSE)
+clusters <- pbmc@meta.data[, c("RNA_snn_res.0.5", "RNA_snn_res.1.2")]
+table <- data.frame(barcode = rownames(clusters), resolution_0.5 = clusters[[1]], resolution_1.2 = clusters[[2]])
+write.csv(table, arguments[2], row.names = FALSE, quote = FALSE)
