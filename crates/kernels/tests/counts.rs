@@ -216,7 +216,9 @@ fn widen(values: &[f32]) -> Vec<f64> {
 fn data<'a>(cells: &'a Cells, log_size: &[f32]) -> CountData<'a> {
     let cell_factor = (0..cells.n_rows).map(|cell| 0.5 + cell as f32 / 8.0).collect();
     let gene_factor = (0..GENES).map(|gene| 1.0 + (gene % 3) as f32).collect();
-    CountData::new(cells.view(), log_size.to_vec(), cell_factor, gene_factor).expect("fits")
+    let gene_offset = (0..GENES).map(|gene| (gene % 4) as f32 / 8.0).collect();
+    CountData::new(cells.view(), log_size.to_vec(), cell_factor, gene_factor, Some(gene_offset))
+        .expect("fits")
 }
 
 const NORM: GeneNorm = GeneNorm { eps: 1e-3, momentum: 0.01 };
@@ -298,7 +300,8 @@ fn check_encoder(
     let mut gradient = vec![0.0; GENES * FIRST];
     for (cell, row) in batch.iter().enumerate() {
         for (gene, count) in cells.dense_row(*row).iter().enumerate() {
-            let x = (count * (0.5 + f64::from(*row) / 8.0)).ln_1p() * (1.0 + (gene % 3) as f64);
+            let logarithm = (count * (0.5 + f64::from(*row) / 8.0)).ln_1p();
+            let x = logarithm * (1.0 + (gene % 3) as f64) - (gene % 4) as f64 / 8.0;
             for j in 0..FIRST {
                 product[cell * FIRST + j] += x * f64::from(initial.encoder[gene * FIRST + j]);
                 gradient[gene * FIRST + j] += x * f64::from(grad_first[cell * FIRST + j]);
@@ -406,11 +409,11 @@ fn an_imported_state_goes_on_to_the_bit() {
 fn counts_below_0_and_factors_that_are_no_numbers_are_refused() {
     let view = |values: &'static [f32]| CsrView::new(1, 2, &[0, 1], &[1], values).expect("well formed");
     let build = |values: &'static [f32], size: f32| {
-        CountData::new(view(values), vec![size], vec![1.0], vec![1.0, 1.0]).map(|_| ())
+        CountData::new(view(values), vec![size], vec![1.0], vec![1.0, 1.0], None).map(|_| ())
     };
     assert_eq!(build(&[3.0], 1.0), Ok(()));
     assert_eq!(build(&[-3.0], 1.0), Err(KernelError::Negative { row: 0 }));
     assert_eq!(build(&[3.0], f32::NAN), Err(KernelError::Factor { what: "log_size", index: 0 }));
-    let short = CountData::new(view(&[3.0]), vec![1.0], vec![1.0], vec![1.0]);
+    let short = CountData::new(view(&[3.0]), vec![1.0], vec![1.0], vec![1.0], None);
     assert!(matches!(short, Err(KernelError::Length { .. })));
 }

@@ -5,17 +5,19 @@ use crate::batch::{Entry, Lists};
 use crate::error::check_length;
 use crate::matrix::CsrView;
 
-/// Counts, the size of each cell, and what the encoder sees of a count x of gene g in cell c: ln(1 + x·a_c)·b_g.
+/// Counts, the size of each cell, and what the encoder sees of a count x of gene g in cell c: ln(1 + x·a_c)·b_g − o_g.
 #[derive(Debug, Clone)]
 pub struct CountData<'a> {
     view: CsrView<'a>,
     log_size: Vec<f32>,
     cell_factor: Vec<f32>,
     gene_factor: Vec<f32>,
+    gene_offset: Option<Vec<f32>>,
 }
 
 impl<'a> CountData<'a> {
-    /// `log_size` is ln L_c, by which means are scaled; `cell_factor` is a_c, `gene_factor` b_g.
+    /// `log_size` is ln L_c, by which means are scaled; `cell_factor` is a_c, `gene_factor` b_g, `gene_offset` o_g (none
+    /// for 0). An offset costs a product with one dense row, not with a dense matrix.
     ///
     /// # Errors
     /// A stored value that is negative, a factor that is not finite, a length that is not the matrix's.
@@ -24,13 +26,17 @@ impl<'a> CountData<'a> {
         log_size: Vec<f32>,
         cell_factor: Vec<f32>,
         gene_factor: Vec<f32>,
+        gene_offset: Option<Vec<f32>>,
     ) -> Result<Self, KernelError> {
         check_length("log_size", log_size.len(), view.n_rows())?;
         check_length("cell_factor", cell_factor.len(), view.n_rows())?;
         check_length("gene_factor", gene_factor.len(), view.n_cols())?;
-        for (what, factors) in
-            [("log_size", &log_size), ("cell_factor", &cell_factor), ("gene_factor", &gene_factor)]
-        {
+        let offsets = gene_offset.iter().map(|offset| ("gene_offset", offset));
+        for (what, offset) in offsets.clone() {
+            check_length(what, offset.len(), view.n_cols())?;
+        }
+        let given = [("log_size", &log_size), ("cell_factor", &cell_factor), ("gene_factor", &gene_factor)];
+        for (what, factors) in given.into_iter().chain(offsets) {
             if let Some(index) = factors.iter().position(|factor| !factor.is_finite()) {
                 return Err(KernelError::Factor { what, index });
             }
@@ -39,7 +45,7 @@ impl<'a> CountData<'a> {
         if let Some(row) = (0..view.n_rows()).find(|row| is_negative(*row)) {
             return Err(KernelError::Negative { row });
         }
-        Ok(Self { view, log_size, cell_factor, gene_factor })
+        Ok(Self { view, log_size, cell_factor, gene_factor, gene_offset })
     }
 
     /// The counts.
@@ -48,7 +54,12 @@ impl<'a> CountData<'a> {
         self.view
     }
 
-    /// ln L of each cell.
+    /// What is subtracted from each gene's input, if anything.
+    pub(super) fn gene_offset(&self) -> Option<&[f32]> {
+        self.gene_offset.as_deref()
+    }
+
+    /// ln L of a cell.
     pub(super) fn log_size(&self, row: u32) -> f32 {
         self.log_size[row as usize]
     }
@@ -85,7 +96,7 @@ impl<'a> CountData<'a> {
 pub(super) struct CountBatch {
     /// Number of cells.
     pub(super) cells: usize,
-    /// What the encoder sees: line = cell, index = gene.
+    /// What the encoder sees before the offsets: line = cell, index = gene.
     pub(super) by_cell: Lists,
     /// The same: line = gene, index = cell.
     pub(super) by_gene: Lists,

@@ -32,6 +32,8 @@ pub struct CountLayers<'a> {
     decoder: CountDecoder,
     /// ∂/∂(X·W1), padded rows.
     grad_first: Aligned,
+    /// Their sum over the cells.
+    grad_sum: Vec<f32>,
     /// Gradient rows of one block of genes.
     grads: Aligned,
 }
@@ -64,6 +66,7 @@ impl<'a> CountLayers<'a> {
             max_batch,
             decoder,
             grad_first: Aligned::zeros(max_batch * weights.encoder.stride),
+            grad_sum: Vec::new(),
             grads: Aligned::zeros(BLOCK * widest),
             batch: data.batch(&[]),
             weights,
@@ -104,6 +107,13 @@ impl<'a> CountLayers<'a> {
             ahead: &[],
         };
         simd::sparse_product(self.isa, product, &mut rows, table.stride);
+        if let Some(offset) = self.data.gene_offset() {
+            let mut common = vec![0.0; table.stride];
+            simd::add_weighted_rows(self.isa, offset, &table.weight, table.stride, &mut common);
+            for row in rows.chunks_exact_mut(table.stride) {
+                row.iter_mut().zip(&common).for_each(|(value, common)| *value -= common);
+            }
+        }
         for (to, from) in out.chunks_exact_mut(table.width).zip(rows.chunks_exact(table.stride)) {
             to.copy_from_slice(&from[..table.width]);
         }
@@ -212,9 +222,13 @@ impl<'a> CountLayers<'a> {
         let table = &self.weights.encoder;
         assert_eq!(grad_first.len(), self.batch.cells * table.width, "one gradient row for each cell");
         pack(grad_first, table.width, &mut self.grad_first, table.stride);
+        self.grad_sum = vec![0.0; table.stride];
+        for row in grad_first.chunks_exact(table.width) {
+            self.grad_sum.iter_mut().zip(row).for_each(|(sum, grad)| *sum += grad);
+        }
     }
 
-    /// Σ_c x̃_cg · ∂L/∂(X̃·W1)_c for a block of genes.
+    /// Σ_c x̃_cg · ∂L/∂(X̃·W1)_c for a block of genes, offsets included.
     fn fill_encoder_gradients(&mut self, start: usize, end: usize) {
         let stride = self.weights.encoder.stride;
         let product = simd::SparseProduct {
@@ -227,6 +241,10 @@ impl<'a> CountLayers<'a> {
             ahead: &[],
         };
         simd::sparse_product(self.isa, product, &mut self.grads, stride);
+        if let Some(offset) = self.data.gene_offset() {
+            let minus: Vec<f32> = offset[start..end].iter().map(|offset| -offset).collect();
+            simd::add_outer(self.isa, &minus, &self.grad_sum, &mut self.grads, stride);
+        }
     }
 
     fn block_rows(&self, rows: usize, table: &Table) -> Vec<f32> {
