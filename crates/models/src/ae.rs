@@ -10,6 +10,7 @@ use domain::config::{Activation, AeSpec};
 
 use crate::latent::{Encoded, Forward, LatentModel, Noise};
 use crate::net::{Mlp, NetBuilder, NetBuilderInput, Trunk, relu};
+use crate::penalty::{Objective, Place};
 
 /// The autoencoder's inner net.
 pub(crate) struct Ae {
@@ -38,20 +39,20 @@ impl Ae {
 }
 
 impl LatentModel for Ae {
-    fn forward(&self, first: &Tensor, _noise: &dyn Noise) -> Result<Forward> {
-        Ok(Forward { hidden: self.decode(&self.code(first)?)?, kl_sum: None })
+    fn forward(&self, first: &Tensor, _noise: &dyn Noise, _place: Place) -> Result<Forward> {
+        Ok(Forward { hidden: self.decode(&self.code(first)?)?, penalty: None })
     }
 
     fn encode(&self, first: &Tensor, _noise: &dyn Noise) -> Result<Encoded> {
         let z = self.code(first)?;
-        Ok(Encoded { mean: z.clone(), code: z, kl: None, gate: None })
+        Ok(Encoded { mean: z.clone(), code: z, kl: None, gates: None })
     }
 
     fn decode(&self, z: &Tensor) -> Result<Tensor> {
         self.decoder.forward(z)
     }
 
-    fn beta(&self) -> f64 {
-        0.0
+    fn objective(&self) -> Objective {
+        Objective::default()
     }
 }

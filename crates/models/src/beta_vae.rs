@@ -8,13 +8,15 @@
 //! loss          Σ_g (x_g − x̂_g)² + β·KL(q(z|x) ‖ p(z)),   KL = ½ Σ_j (μ_j² + σ_j² − 1 − log σ_j²)
 //! ```
 //!
-//! A squared error is −2 log p(x|z) of a Gaussian with variance 1: β = 2 is that VAE's evidence bound.
+//! A squared error is −2 log p(x|z) of a Gaussian with variance 1: β = 2 is that VAE's evidence bound. β's schedule and
+//! free bits are in `penalty`.
 
 use candle_core::{Result, Tensor};
 use domain::config::{BetaVaeSpec, Encode};
 
 use crate::latent::{Encoded, Forward, LatentModel, Noise, gaussian_kl, reparametrise};
 use crate::net::{Mlp, NetBuilder, NetBuilderInput, Trunk};
+use crate::penalty::{Objective, Place};
 
 /// The β-VAE's inner net.
 pub(crate) struct BetaVae {
@@ -22,7 +24,7 @@ pub(crate) struct BetaVae {
     mu: Mlp,
     log_var: Mlp,
     decoder: Mlp,
-    beta: f64,
+    objective: Objective,
     encode: Encode,
 }
 
@@ -38,7 +40,15 @@ impl BetaVae {
         let mu = Mlp::head("mu", trunk.width(), &spec.net, builder)?;
         let log_var = Mlp::head("log_var", trunk.width(), &spec.net, builder)?;
         let decoder = Mlp::decoder(&spec.net, builder)?;
-        Ok(Self { trunk, mu, log_var, decoder, beta: spec.beta, encode: spec.encode })
+        let BetaVaeSpec { beta, beta_schedule, free_bits, encode, .. } = *spec;
+        Ok(Self {
+            trunk,
+            mu,
+            log_var,
+            decoder,
+            objective: Objective { beta, beta_schedule, free_bits },
+            encode,
+        })
     }
 
     /// q(z|x) = N(μ(x), σ²(x)).
@@ -60,10 +70,11 @@ impl BetaVae {
 }
 
 impl LatentModel for BetaVae {
-    fn forward(&self, first: &Tensor, noise: &dyn Noise) -> Result<Forward> {
+    fn forward(&self, first: &Tensor, noise: &dyn Noise, place: Place) -> Result<Forward> {
         let q = self.inference(first)?;
         let z = self.sample(&q, noise)?;
-        Ok(Forward { hidden: self.decode(&z)?, kl_sum: Some(self.kl(&q)?.sum_all()?) })
+        let penalty = self.objective.penalty(place, &self.kl(&q)?, None)?;
+        Ok(Forward { hidden: self.decode(&z)?, penalty: Some(penalty) })
     }
 
     fn encode(&self, first: &Tensor, noise: &dyn Noise) -> Result<Encoded> {
@@ -73,14 +84,14 @@ impl LatentModel for BetaVae {
             // The others need a gate; no checked config has them here.
             Encode::Mean | Encode::Mu | Encode::Thresholded => q.mu.clone(),
         };
-        Ok(Encoded { kl: Some(self.kl(&q)?), mean: q.mu, code, gate: None })
+        Ok(Encoded { kl: Some(self.kl(&q)?), mean: q.mu, code, gates: None })
     }
 
     fn decode(&self, z: &Tensor) -> Result<Tensor> {
         self.decoder.forward(z)
     }
 
-    fn beta(&self) -> f64 {
-        self.beta
+    fn objective(&self) -> Objective {
+        self.objective
     }
 }

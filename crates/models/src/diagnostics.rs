@@ -5,7 +5,7 @@
 use candle_core::Result;
 use domain::outcome::Diagnostics;
 
-use crate::latent::Encoded;
+use crate::latent::{Encoded, Gates};
 use crate::net::read;
 
 /// A dimension is active when its posterior mean varies by more than this over cells (Burda, Grosse & Salakhutdinov
@@ -21,8 +21,20 @@ pub(crate) struct LatentSummary {
     /// Codes for the evaluation, cells × dims.
     code: Vec<f32>,
     kl: Vec<f64>,
-    gate: Vec<f64>,
+    gates: Option<GateSummary>,
+}
+
+/// Sums over the gates of the cells seen so far.
+#[derive(Default)]
+struct GateSummary {
+    gamma: Vec<f64>,
+    kl_spike: Vec<f64>,
+    /// Cells whose gate is pinned, per dimension.
+    pinned: Vec<f64>,
+    /// Pairs of cell and dimension whose thresholded code is 0.
     zeros: u64,
+    /// Pairs whose hard gate is shut in one draw.
+    hard_zeros: u64,
 }
 
 impl LatentSummary {
@@ -33,8 +45,7 @@ impl LatentSummary {
             mean: Vec::with_capacity(capacity * dims),
             code: Vec::with_capacity(capacity * dims),
             kl: Vec::new(),
-            gate: Vec::new(),
-            zeros: 0,
+            gates: None,
         }
     }
 
@@ -46,12 +57,8 @@ impl LatentSummary {
         if let Some(kl) = &block.kl {
             read(kl, |values| add_columns(&mut self.kl, values, self.dims))?;
         }
-        if let Some(gate) = &block.gate {
-            read(gate, |values| {
-                add_columns(&mut self.gate, values, self.dims);
-                // A cell's thresholded code is 0 where γ does not exceed one half.
-                self.zeros += values.iter().filter(|gamma| **gamma <= 0.5).count() as u64;
-            })?;
+        if let Some(gates) = &block.gates {
+            self.gates.get_or_insert_default().add(gates, self.dims)?;
         }
         Ok(())
     }
@@ -64,7 +71,8 @@ impl LatentSummary {
     /// Whether every number is finite.
     pub(crate) fn is_finite(&self) -> bool {
         self.mean.iter().chain(&self.code).all(|value| value.is_finite())
-            && self.kl.iter().chain(&self.gate).all(|value| value.is_finite())
+            && self.kl.iter().all(|value| value.is_finite())
+            && self.gates.as_ref().is_none_or(GateSummary::is_finite)
     }
 
     /// Dimensions whose deterministic code varies over cells.
@@ -74,14 +82,49 @@ impl LatentSummary {
 
     /// The summary.
     pub(crate) fn diagnostics(&self) -> Diagnostics {
-        let per_cell = |sums: &[f64]| sums.iter().map(|sum| sum / self.cells as f64).collect();
-        let has_gate = !self.gate.is_empty();
-        Diagnostics {
+        let cells = self.cells as f64;
+        let per_cell = |sums: &[f64]| sums.iter().map(|sum| sum / cells).collect();
+        let of_all = |pairs: u64| pairs as f64 / (cells * self.dims as f64);
+        let plain = Diagnostics {
             kl_per_dim: per_cell(&self.kl),
             code_variance: column_variances(&self.code, self.dims),
-            mean_gate: per_cell(&self.gate),
-            zero_share: has_gate.then(|| self.zeros as f64 / (self.cells * self.dims) as f64),
+            ..Diagnostics::default()
+        };
+        match &self.gates {
+            None => plain,
+            Some(gates) => Diagnostics {
+                kl_spike_per_dim: per_cell(&gates.kl_spike),
+                mean_gate: per_cell(&gates.gamma),
+                zero_share: Some(of_all(gates.zeros)),
+                hard_zero_share: Some(of_all(gates.hard_zeros)),
+                dead_gates: gates.dead(cells),
+                ..plain
+            },
         }
+    }
+}
+
+impl GateSummary {
+    fn add(&mut self, gates: &Gates, dims: usize) -> Result<()> {
+        let count =
+            |values: &[f32], limit: f32| values.iter().filter(|value| **value <= limit).count() as u64;
+        read(&gates.gamma, |values| {
+            add_columns(&mut self.gamma, values, dims);
+            // A cell's thresholded code is 0 where γ does not exceed one half.
+            self.zeros += count(values, 0.5);
+        })?;
+        read(&gates.threshold, |values| self.hard_zeros += count(values, 0.0))?;
+        read(&gates.kl_spike, |values| add_columns(&mut self.kl_spike, values, dims))?;
+        read(&gates.pinned, |values| add_columns(&mut self.pinned, values, dims))
+    }
+
+    fn is_finite(&self) -> bool {
+        self.gamma.iter().chain(&self.kl_spike).all(|value| value.is_finite())
+    }
+
+    /// Dimensions that are pinned for each of `cells` cells.
+    fn dead(&self, cells: f64) -> Vec<u32> {
+        (0_u32..).zip(&self.pinned).filter(|(_, pinned)| **pinned == cells).map(|(dim, _)| dim).collect()
     }
 }
 

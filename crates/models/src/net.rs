@@ -2,9 +2,13 @@
 //!
 //! Must not live here: what a model does with them, and the two layers that touch genes (those are the engines').
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Storage, Tensor, Var, bail};
 use domain::config::{Activation, NetSpec};
 
+use crate::normed::Buffer;
 use crate::params::Params;
 use crate::streams::Streams;
 
@@ -27,6 +31,20 @@ impl NetBuilder {
         let var = Var::from_vec(values, shape, &Device::Cpu)?;
         self.params.push(name, var.clone());
         Ok(var)
+    }
+
+    /// A parameter that starts as `value` everywhere.
+    pub(crate) fn constant(&mut self, name: &str, len: usize, value: f32) -> Result<Var> {
+        let var = Var::from_vec(vec![value; len], len, &Device::Cpu)?;
+        self.params.push(name, var.clone());
+        Ok(var)
+    }
+
+    /// Values that a checkpoint holds and no gradient changes.
+    pub(crate) fn buffer(&mut self, name: &str, values: Vec<f32>) -> Buffer {
+        let buffer = Rc::new(RefCell::new(values));
+        self.params.push_buffer(name, Rc::clone(&buffer));
+        buffer
     }
 
     /// A layer x·Wᵀ + b, W (outputs × inputs) as in PyTorch, followed by `activation`.
@@ -302,9 +320,9 @@ fn add_product(out: &mut [f32], lhs: Matrix<'_>, rhs: Matrix<'_>) {
     }
 }
 
-fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+pub(crate) fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     let Some((start, end)) = layout.contiguous_offsets() else {
-        bail!("linear: operands must be contiguous");
+        bail!("operands must be contiguous");
     };
     Ok(&storage.as_slice::<f32>()?[start..end])
 }

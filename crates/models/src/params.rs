@@ -11,11 +11,14 @@ use kernels::{Adam, Isa};
 use crate::checkpoint::TensorState;
 use crate::error::TrainError;
 use crate::net::{read, values};
+use crate::normed::Buffer;
 
-/// One step of the optimiser: hyperparameters, number of the step (from 1), instruction set.
+/// One step of the optimiser: hyperparameters, L2 penalty (PyTorch's `weight_decay`), number of the step (from 1),
+/// instruction set.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AdamStep {
     pub(crate) adam: Adam,
+    pub(crate) decay: f64,
     pub(crate) number: u64,
     pub(crate) isa: Isa,
 }
@@ -24,6 +27,8 @@ pub(crate) struct AdamStep {
 #[derive(Default)]
 pub(crate) struct Params {
     entries: Vec<Param>,
+    /// Name and values of what a checkpoint holds and no gradient changes.
+    buffers: Vec<(String, Buffer)>,
 }
 
 struct Param {
@@ -43,6 +48,11 @@ impl Params {
             first_moment: vec![0.0; len],
             second_moment: vec![0.0; len],
         });
+    }
+
+    /// Adds values that are not trained.
+    pub(crate) fn push_buffer(&mut self, name: &str, buffer: Buffer) {
+        self.buffers.push((name.to_owned(), buffer));
     }
 
     /// Number of trained values.
@@ -77,17 +87,17 @@ impl Params {
 
     /// A copy of everything, for a checkpoint.
     pub(crate) fn export(&self) -> Result<Vec<TensorState>> {
-        self.entries
-            .iter()
-            .map(|param| {
-                Ok(TensorState {
-                    name: param.name.clone(),
-                    weight: values(&param.var)?,
-                    first_moment: param.first_moment.clone(),
-                    second_moment: param.second_moment.clone(),
-                })
+        let learned = self.entries.iter().map(|param| {
+            Ok(TensorState {
+                name: param.name.clone(),
+                weight: values(&param.var)?,
+                first_moment: param.first_moment.clone(),
+                second_moment: param.second_moment.clone(),
             })
-            .collect()
+        });
+        let buffers =
+            self.buffers.iter().map(|(name, buffer)| Ok(TensorState::buffer(name, buffer.borrow().clone())));
+        learned.chain(buffers).collect()
     }
 
     /// Takes over what [`Params::export`] gave, looked up by name.
@@ -98,6 +108,11 @@ impl Params {
             param.var.set(&weight)?;
             param.first_moment.copy_from_slice(&state.first_moment);
             param.second_moment.copy_from_slice(&state.second_moment);
+        }
+        for (name, buffer) in &self.buffers {
+            let len = buffer.borrow().len();
+            let state = TensorState::find_buffer(tensors, name, len)?;
+            buffer.borrow_mut().copy_from_slice(&state.weight);
         }
         Ok(())
     }
@@ -132,8 +147,15 @@ impl InplaceOp1 for UpdateInPlace<'_> {
         }
         let mut moments = self.moments.borrow_mut();
         let (first, second) = &mut *moments;
-        let AdamStep { adam, number, isa } = self.step;
-        kernels::adam_update(&mut weights[start..end], self.grad, first, second, adam, *number, *isa);
+        let AdamStep { adam, decay, number, isa } = self.step;
+        let weights = &mut weights[start..end];
+        if *decay == 0.0 {
+            kernels::adam_update(weights, self.grad, first, second, adam, *number, *isa);
+            return Ok(());
+        }
+        let decayed = self.grad.iter().zip(&*weights).map(|(grad, weight)| grad + *decay as f32 * weight);
+        let decayed: Vec<f32> = decayed.collect();
+        kernels::adam_update(weights, &decayed, first, second, adam, *number, *isa);
         Ok(())
     }
 }

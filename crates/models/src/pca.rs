@@ -13,14 +13,14 @@
 use cells::CsrView;
 use domain::config::PcaSpec;
 use domain::outcome::Diagnostics;
-use domain::{MetricName, OutcomeStatus};
+use domain::{MetricName, OutcomeStatus, Reconstruction};
 use faer::{Mat, Side};
 
 use crate::diagnostics::{ACTIVE_VARIANCE, column_variances};
 use crate::error::TrainError;
 use crate::stopwatch::Stopwatch;
 use crate::streams::Streams;
-use crate::train::{TrainOptions, Trained, in_order, reconstruction_metrics, resolve_isa};
+use crate::train::{Term, TrainOptions, Trained, in_order};
 
 /// Vectors beyond the wanted ones in a block: they speed up convergence of the last ones.
 const SPARE_VECTORS: usize = 8;
@@ -45,7 +45,7 @@ pub(crate) fn run(
     matrix: CsrView<'_>,
     options: &TrainOptions,
 ) -> Result<Trained, TrainError> {
-    let isa = resolve_isa(options)?;
+    let isa = options.resolve_isa()?;
     let stopwatch = Stopwatch::start();
     let latent_dim = spec.latent_dim as usize;
     let pca = Pca::fit(matrix, latent_dim)?;
@@ -59,7 +59,8 @@ pub(crate) fn run(
         (MetricName::ActiveUnits, active_units as f64),
         (MetricName::TrainSeconds, train_seconds),
     ];
-    metrics.extend(reconstruction_metrics(pca.sse, matrix.n_rows, matrix.n_cols));
+    let term = Term { reconstruction: Reconstruction::SquaredError, n_genes: matrix.n_cols };
+    metrics.extend(term.of_all(pca.sse / matrix.n_rows as f64));
     Ok(Trained {
         status: OutcomeStatus::Done,
         metrics: in_order(metrics),

@@ -9,6 +9,7 @@ use crate::checkpoint::TensorState;
 use crate::error::TrainError;
 use crate::latent::Noise;
 use crate::params::{AdamStep, Params};
+use crate::penalty::sum_f64;
 
 /// Dense gene layers.
 pub(crate) struct DenseEngine<'a> {
@@ -62,26 +63,20 @@ impl<'a> DenseEngine<'a> {
         Ok((&self.x - x_hat)?.sqr()?.sum(1)?)
     }
 
-    /// SSE + β·KL of the cells `rows`.
+    /// SSE + penalty of the cells `rows`.
     fn loss(&mut self, net: &InnerNet, rows: &[u32], noise: &dyn Noise) -> Result<Graph, TrainError> {
         let first = self.first_layer(rows)?;
-        let forward = net.model.forward(&first, noise)?;
+        let forward = net.forward(&first, noise)?;
         let squared_errors = self.squared_errors(&forward.hidden)?;
         let sse = sum_f64(&squared_errors)?;
         let sse_sum = squared_errors.sum_all()?;
-        let (total, kl) = match forward.kl_sum {
-            Some(kl_sum) => {
-                ((sse_sum + (&kl_sum * net.model.beta())?)?, f64::from(kl_sum.to_scalar::<f32>()?))
-            }
-            None => (sse_sum, 0.0),
+        let batch = BatchLoss::new(sse, forward.penalty.as_ref());
+        let total = match forward.penalty {
+            Some(penalty) => (sse_sum + penalty.weighted)?,
+            None => sse_sum,
         };
-        Ok(Graph { batch: BatchLoss { sse, kl }, total })
+        Ok(Graph { batch, total })
     }
-}
-
-/// Sum in f64 of a vector.
-fn sum_f64(tensor: &Tensor) -> candle_core::Result<f64> {
-    crate::net::read(tensor, |values| values.iter().map(|value| f64::from(*value)).sum())
 }
 
 impl GeneEngine for DenseEngine<'_> {
@@ -117,7 +112,7 @@ impl GeneEngine for DenseEngine<'_> {
         Ok(self.x.matmul(&self.encoder_weight)?)
     }
 
-    fn sse(&mut self, hidden: &Tensor) -> Result<f64, TrainError> {
+    fn reconstruction(&mut self, hidden: &Tensor) -> Result<f64, TrainError> {
         Ok(sum_f64(&self.squared_errors(hidden)?)?)
     }
 

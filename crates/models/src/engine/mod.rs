@@ -1,9 +1,10 @@
-//! The two layers that touch genes, and one step of training around a latent model. Two engines do the same:
-//! [`sparse`] by the algebra in `kernels`, [`dense`] in plain candle, the readable reference that a test holds the
-//! first one against.
+//! The two layers that touch genes, and one step of training around a latent model. For squared errors two engines do the
+//! same: [`sparse`] by the algebra in `kernels`, [`dense`] in plain candle, the readable reference that a test holds the
+//! first one against. [`counts`] is the engine of the likelihoods of counts.
 //!
 //! Must not live here: the models, the order of the cells, epochs.
 
+pub(crate) mod counts;
 pub(crate) mod dense;
 pub(crate) mod sparse;
 
@@ -11,29 +12,52 @@ use candle_core::Tensor;
 
 use crate::checkpoint::TensorState;
 use crate::error::TrainError;
-use crate::latent::{LatentModel, Noise};
+use crate::latent::{Forward, LatentModel, Noise};
 use crate::params::{AdamStep, Params};
+use crate::penalty::{Penalty, Place};
 
 /// Loss of one batch before its update, summed over its cells.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct BatchLoss {
-    /// Squared error, summed over genes.
+    /// Reconstruction term, summed over genes: squared error, or −log likelihood of counts.
     pub(crate) sse: f64,
     /// KL terms, not multiplied by β.
     pub(crate) kl: f64,
+    /// The spike's part of `kl`.
+    pub(crate) kl_spike: f64,
+    /// What the KL terms added to the loss, with the step's β and free bits.
+    pub(crate) penalty: f64,
 }
 
 impl BatchLoss {
-    /// SSE + β·KL. A KL that overflowed counts even where β is 0: the model is then no longer one.
-    pub(crate) fn total(self, beta: f64) -> f64 {
-        if beta == 0.0 && self.kl.is_finite() { self.sse } else { self.sse + beta * self.kl }
+    /// With what the model's penalty says.
+    pub(crate) fn new(sse: f64, penalty: Option<&Penalty>) -> Self {
+        match penalty {
+            Some(Penalty { value, kl, kl_spike, .. }) => {
+                Self { sse, kl: *kl, kl_spike: *kl_spike, penalty: *value }
+            }
+            None => Self { sse, kl: 0.0, kl_spike: 0.0, penalty: 0.0 },
+        }
+    }
+
+    /// What the step descends.
+    pub(crate) fn total(self) -> f64 {
+        self.sse + self.penalty
     }
 }
 
-/// The inner net: a model and its parameters.
+/// The inner net: a model, its parameters, and where in the run it stands.
 pub(crate) struct InnerNet {
     pub(crate) model: Box<dyn LatentModel>,
     pub(crate) params: Params,
+    pub(crate) place: Place,
+}
+
+impl InnerNet {
+    /// The model's pass over a batch, at the net's place in the run.
+    pub(crate) fn forward(&self, first: &Tensor, noise: &dyn Noise) -> candle_core::Result<Forward> {
+        self.model.forward(first, noise, self.place)
+    }
 }
 
 /// Name and gradient of every trained tensor.
@@ -51,7 +75,7 @@ pub(crate) trait GeneEngine {
         step: &AdamStep,
     ) -> Result<BatchLoss, TrainError>;
 
-    /// Loss and gradients of the batch sum, without an update.
+    /// Loss and gradients, without an update: of the batch sum for squared errors, of the mean over cells for counts.
     fn gradients(
         &mut self,
         net: &InnerNet,
@@ -62,8 +86,8 @@ pub(crate) trait GeneEngine {
     /// Loads the cells `rows` and gives X·W1 (cells × encoder[0]), without bias.
     fn first_layer(&mut self, rows: &[u32]) -> Result<Tensor, TrainError>;
 
-    /// Squared error of the cells loaded last, decoded from `hidden` (cells × decoder[last]).
-    fn sse(&mut self, hidden: &Tensor) -> Result<f64, TrainError>;
+    /// Reconstruction term of the cells loaded last, decoded from `hidden` (cells × decoder[last]), summed.
+    fn reconstruction(&mut self, hidden: &Tensor) -> Result<f64, TrainError>;
 
     /// The gene layers for a checkpoint.
     fn export(&self) -> Result<Vec<TensorState>, TrainError>;

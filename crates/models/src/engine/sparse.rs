@@ -4,7 +4,7 @@
 //! first = X·W1                    kernels; enters candle as a leaf
 //! H, KL                           candle
 //! SSE, dH = ∂SSE/∂H               kernels, no cells × genes matrix is formed
-//! backward of Σ H∘dH + β·KL       candle: with dH held fixed, its gradients are those of SSE + β·KL
+//! backward of Σ H∘dH + penalty    candle: with dH held fixed, its gradients are those of SSE + penalty (β·KL)
 //! Adam on W1, W, b                kernels, from H and ∂/∂first, block by block in cache
 //! ```
 
@@ -70,7 +70,7 @@ impl<'a> SparseEngine<'a> {
     fn backward(&mut self, net: &InnerNet, rows: &[u32], noise: &dyn Noise) -> Result<Backward, TrainError> {
         let cells = rows.len();
         let first = Var::from_vec(self.load(rows), (cells, self.first), &Device::Cpu)?;
-        let forward = net.model.forward(&first, noise)?;
+        let forward = net.forward(&first, noise)?;
 
         let hidden = values(&forward.hidden)?;
         let mut grad_hidden = vec![0.0; hidden.len()];
@@ -78,18 +78,17 @@ impl<'a> SparseEngine<'a> {
 
         let grad_hidden = Tensor::from_vec(grad_hidden, (cells, self.last), &Device::Cpu)?;
         let surrogate = (&forward.hidden * grad_hidden)?.sum_all()?;
-        let (total, kl) = match forward.kl_sum {
-            Some(kl_sum) => {
-                ((surrogate + (&kl_sum * net.model.beta())?)?, f64::from(kl_sum.to_scalar::<f32>()?))
-            }
-            None => (surrogate, 0.0),
+        let loss = BatchLoss::new(sse, forward.penalty.as_ref());
+        let total = match forward.penalty {
+            Some(penalty) => (surrogate + penalty.weighted)?,
+            None => surrogate,
         };
         let inner = total.backward()?;
         let grad_first = match inner.get(&first) {
             Some(grad) => values(grad)?,
             None => vec![0.0; cells * self.first],
         };
-        Ok(Backward { loss: BatchLoss { sse, kl }, hidden, grad_first, inner })
+        Ok(Backward { loss, hidden, grad_first, inner })
     }
 }
 
@@ -128,7 +127,7 @@ impl GeneEngine for SparseEngine<'_> {
         Ok(Tensor::from_vec(self.load(rows), (rows.len(), self.first), &Device::Cpu)?)
     }
 
-    fn sse(&mut self, hidden: &Tensor) -> Result<f64, TrainError> {
+    fn reconstruction(&mut self, hidden: &Tensor) -> Result<f64, TrainError> {
         Ok(self.layers.sse(&values(hidden)?))
     }
 

@@ -4,7 +4,7 @@ use cells::CsrView;
 use domain::config::{
     Activation, AeSpec, BetaVaeSpec, BetaVscSpec, Encode, EvaluationSpec, Gate, NetSpec, PcaSpec,
 };
-use domain::{Config, MetricName, ModelSpec, TrainSpec};
+use domain::{Config, EpochRecord, MetricName, ModelSpec, Schedule, TrainSpec};
 use models::{Control, TrainError, TrainOptions, Trained};
 
 /// An owned sparse matrix.
@@ -47,6 +47,20 @@ impl Matrix {
         Self::from_dense(&dense, genes)
     }
 
+    /// z-scores without a zero, most a little below 0 and some far above, as `input = "scaled"` gives them.
+    pub(crate) fn z_scores(cells: usize, genes: usize) -> Self {
+        let mut stream = models::streams::Streams::new(98).open("test matrix", 0);
+        let score = |unit: f32| if unit < 0.8 { unit - 0.9 } else { (50.0 * (unit - 0.8)).min(10.0) + 0.01 };
+        let dense: Vec<f32> = (0..cells * genes).map(|_| score(stream.unit())).collect();
+        Self::from_dense(&dense, genes)
+    }
+
+    /// With every stored value changed.
+    pub(crate) fn map(mut self, change: impl Fn(f32) -> f32) -> Self {
+        self.values.iter_mut().for_each(|value| *value = change(*value));
+        self
+    }
+
     pub(crate) fn view(&self) -> CsrView<'_> {
         CsrView {
             n_rows: self.indptr.len() - 1,
@@ -85,14 +99,14 @@ pub(crate) fn ae(net: NetSpec) -> ModelSpec {
 }
 
 pub(crate) fn beta_vae(net: NetSpec, encode: Encode) -> ModelSpec {
-    ModelSpec::BetaVae(BetaVaeSpec { net, beta: 2.0, encode })
+    ModelSpec::BetaVae(BetaVaeSpec { encode, ..BetaVaeSpec::new(net) })
 }
 
 pub(crate) fn beta_vsc(net: NetSpec, gate: Gate, encode: Encode) -> ModelSpec {
-    ModelSpec::BetaVsc(BetaVscSpec { net, beta: 2.0, alpha: 0.5, c: 50.0, gate, encode })
+    ModelSpec::BetaVsc(BetaVscSpec { gate, encode, ..BetaVscSpec::new(net) })
 }
 
-/// One of each, with both kinds of gate and both forms of the decoder.
+/// One of each, with both kinds of gate, both forms of the decoder, and every option that changes from step to step.
 pub(crate) fn every_model() -> Vec<(&'static str, ModelSpec)> {
     vec![
         ("ae", ae(narrow(Activation::None))),
@@ -100,7 +114,39 @@ pub(crate) fn every_model() -> Vec<(&'static str, ModelSpec)> {
         ("beta-vae", beta_vae(narrow(Activation::None), Encode::Mean)),
         ("beta-vsc", beta_vsc(narrow(Activation::Relu), Gate::ExpRelu, Encode::Mean)),
         ("beta-vsc wide", beta_vsc(wide(), Gate::Sigmoid, Encode::Mean)),
+        ("beta-vae annealed", annealed_vae()),
+        ("beta-vsc annealed", annealed_vsc(Gate::Sigmoid)),
     ]
+}
+
+/// A β-VAE with cycles and free bits.
+pub(crate) fn annealed_vae() -> ModelSpec {
+    ModelSpec::BetaVae(BetaVaeSpec {
+        beta_schedule: Schedule::Cycles { cycles: 2, ramp: 0.5 },
+        free_bits: 0.05,
+        ..BetaVaeSpec::new(narrow(Activation::None))
+    })
+}
+
+/// A β-VSC whose β, c and λ are all warmed up, with free bits.
+pub(crate) fn annealed_vsc(gate: Gate) -> ModelSpec {
+    ModelSpec::BetaVsc(BetaVscSpec {
+        gate,
+        beta_schedule: Schedule::Warmup { warmup: 0.6 },
+        free_bits: 0.02,
+        c: 200.0,
+        c_start: Some(50.0),
+        c_schedule: Schedule::Warmup { warmup: 1.0 },
+        lambda_schedule: Schedule::Warmup { warmup: 0.4 },
+        ..BetaVscSpec::new(narrow(Activation::Relu))
+    })
+}
+
+/// With held-out cells and early stopping.
+pub(crate) fn stopping_early(config: Config, validation_fraction: f64, patience: u32) -> Config {
+    let train =
+        config.train.map(|train| TrainSpec { validation_fraction, patience: Some(patience), ..train });
+    Config { train, ..config }
 }
 
 pub(crate) fn pca(latent_dim: u32) -> Config {
@@ -112,7 +158,7 @@ pub(crate) fn pca(latent_dim: u32) -> Config {
 }
 
 pub(crate) fn config(model: ModelSpec, epochs: u32, batch_size: u32) -> Config {
-    let train = Some(TrainSpec { epochs, batch_size, learning_rate: 1e-3 });
+    let train = Some(TrainSpec { epochs, batch_size, ..TrainSpec::default() });
     Config { model, train, evaluation: EvaluationSpec::default() }
 }
 
@@ -134,8 +180,8 @@ pub(crate) fn metric(trained: &Trained, name: MetricName) -> Option<f64> {
 pub(crate) fn fingerprint(trained: &Trained) -> String {
     let is_exact = |name: MetricName| name.reproducibility() == domain::metric::Reproducibility::Exact;
     let metrics: Vec<_> = trained.metrics.iter().filter(|metric| is_exact(metric.name)).collect();
-    let losses: Vec<_> =
-        trained.epochs.iter().map(|e| (e.loss_per_cell, e.sse_per_cell, e.kl_per_cell)).collect();
+    let losses: Vec<EpochRecord> =
+        trained.epochs.iter().map(|record| EpochRecord { seconds: 0.0, ..*record }).collect();
     let bytes: Vec<u8> = trained.latent.iter().flat_map(|value| value.to_le_bytes()).collect();
     let codes = blake3::hash(&bytes);
     format!("{metrics:?} {losses:?} {:?} {codes}", trained.diagnostics)

@@ -1,7 +1,7 @@
 //! How a trial ends: done, diverged, stopped, refused.
 
 use domain::config::{Activation, Encode, Gate};
-use domain::{Config, MetricName, ModelSpec, OutcomeStatus};
+use domain::{Config, MetricName, ModelSpec, OutcomeStatus, Schedule};
 use models::{Control, Engine, TrainError, TrainOptions};
 
 use crate::common::{Matrix, ae, beta_vae, beta_vsc, config, every_model, metric, narrow, pca, train};
@@ -172,6 +172,20 @@ fn what_cannot_be_trained_is_refused_by_field() {
     refuse(vsc(&|spec| spec.alpha = 1.0), "alpha");
     refuse(vsc(&|spec| spec.c = 0.0), "c");
     refuse(vsc(&|spec| spec.beta = -1.0), "beta");
+    refuse(vsc(&|spec| spec.c_start = Some(0.0)), "c_start");
+    refuse(vsc(&|spec| spec.free_bits = f64::INFINITY), "free_bits");
+    refuse(vsc(&|spec| spec.beta_schedule = Schedule::Warmup { warmup: 0.0 }), "beta_schedule");
+    refuse(vsc(&|spec| spec.lambda_schedule = Schedule::Cycles { cycles: 9, ramp: 0.5 }), "lambda_schedule");
+    let training = |change: &dyn Fn(&mut domain::TrainSpec)| {
+        let mut config = good.clone();
+        change(config.train.as_mut().unwrap());
+        config
+    };
+    refuse(training(&|train| train.validation_fraction = 1.0), "validation_fraction");
+    refuse(training(&|train| train.validation_fraction = 0.99), "validation_fraction");
+    refuse(training(&|train| train.patience = Some(3)), "patience");
+    refuse(training(&|train| (train.validation_fraction, train.patience) = (0.5, Some(0))), "patience");
+    refuse(training(&|train| train.min_delta = f64::NAN), "min_delta");
 }
 
 #[test]
@@ -203,9 +217,18 @@ fn encodings_are_what_their_names_say() {
         assert!(mean[position].abs() <= mu[position].abs() * 1.000_001, "γ is at most 1");
         assert!(thresholded[position] == 0.0 || thresholded[position] == mu[position]);
     }
-    let zeros = thresholded.iter().filter(|value| **value == 0.0).count();
-    assert_eq!(trained.diagnostics.zero_share, Some(zeros as f64 / mean.len() as f64));
-    assert_eq!(trained.diagnostics.mean_gate.len(), 4);
+    let share_of_zeros =
+        |codes: &[f32]| Some(codes.iter().filter(|value| **value == 0.0).count() as f64 / codes.len() as f64);
+    let diagnostics = &trained.diagnostics;
+    assert_eq!(diagnostics.zero_share, share_of_zeros(&thresholded));
+    // The hard gates of the statistics are those of the sample.
+    assert_eq!(diagnostics.hard_zero_share, share_of_zeros(&sample));
+    let mean_gate = diagnostics.mean_gate.iter().sum::<f64>() / 4.0;
+    let error = (mean_gate * (1.0 - mean_gate) / 600.0).sqrt();
+    let expected = 1.0 - mean_gate;
+    assert!((diagnostics.hard_zero_share.unwrap() - expected).abs() < 4.0 * error, "{diagnostics:?}");
+    assert_eq!((diagnostics.mean_gate.len(), diagnostics.kl_spike_per_dim.len()), (4, 4));
+    assert!(diagnostics.kl_spike_per_dim.iter().zip(&diagnostics.kl_per_dim).all(|(spike, kl)| spike <= kl));
     assert_ne!(sample, mean);
 
     let (mean, _) = run(beta_vae(narrow(Activation::None), Encode::Mean), 32);

@@ -34,7 +34,12 @@ pub(crate) fn assert_gradients_agree(
 
 #[test]
 fn gradients_agree_within_1e_5() {
-    let matrix = Matrix::three_kinds(200, 300);
+    for matrix in [Matrix::three_kinds(200, 300), Matrix::z_scores(200, 300)] {
+        gradients_agree(&matrix);
+    }
+}
+
+fn gradients_agree(matrix: &Matrix) {
     let data = TrainingData::new(matrix.view()).unwrap();
     let rows: Vec<u32> = (0..BATCH).map(|position| (position * 37) % 200).collect();
     for (name, model) in every_model() {

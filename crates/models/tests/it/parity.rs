@@ -1,7 +1,7 @@
 //! Against PyTorch and numpy: `golden/parity.py` wrote what tiny nets give there, with the random streams written down
 //! a second time.
 
-use domain::config::{Activation, AeSpec, BetaVaeSpec, BetaVscSpec, Encode, EvaluationSpec, Gate, NetSpec};
+use domain::config::{Activation, AeSpec, BetaVaeSpec, BetaVscSpec, EvaluationSpec, Gate, NetSpec};
 use domain::{Config, MetricName, ModelSpec, TrainSpec};
 use models::streams::Streams;
 use models::{Engine, TrainOptions, Trainer, TrainingData};
@@ -13,15 +13,15 @@ fn golden() -> Value {
     serde_json::from_str(include_str!("../golden/parity.json")).unwrap()
 }
 
-fn floats(value: &Value) -> Vec<f64> {
+pub(crate) fn floats(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|item| item.as_f64().unwrap()).collect()
 }
 
-fn number(value: &Value) -> u32 {
+pub(crate) fn number(value: &Value) -> u32 {
     u32::try_from(value.as_u64().unwrap()).unwrap()
 }
 
-fn widths(value: &Value) -> Vec<u32> {
+pub(crate) fn widths(value: &Value) -> Vec<u32> {
     value.as_array().unwrap().iter().map(number).collect()
 }
 
@@ -48,33 +48,33 @@ fn config(golden: &Value, name: &str) -> Config {
         "ae" if name.starts_with("ae") => {
             ModelSpec::Ae(AeSpec { net, latent_activation: activation(&spec["latent_activation"]) })
         }
-        "ae" => ModelSpec::BetaVae(BetaVaeSpec { net, beta, encode: Encode::Mean }),
+        "ae" => ModelSpec::BetaVae(BetaVaeSpec { beta, ..BetaVaeSpec::new(net) }),
         _ => ModelSpec::BetaVsc(BetaVscSpec {
-            net,
             beta,
             alpha: spec["alpha"].as_f64().unwrap(),
             c: spec["c"].as_f64().unwrap(),
             gate: serde_json::from_value::<Gate>(spec["gate"].clone()).unwrap(),
-            encode: Encode::Mean,
+            ..BetaVscSpec::new(net)
         }),
     };
     let train = TrainSpec {
         epochs: number(&golden["epochs"]),
         batch_size: number(&golden["batch"]),
         learning_rate: golden["learning_rate"].as_f64().unwrap(),
+        ..TrainSpec::default()
     };
     Config { model, train: Some(train), evaluation: EvaluationSpec::default() }
 }
 
 /// Largest difference relative to the largest expected value, at most `limit`.
-fn assert_close(what: &str, found: &[f64], expected: &[f64], limit: f64) {
+pub(crate) fn assert_close(what: &str, found: &[f64], expected: &[f64], limit: f64) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let scale = expected.iter().fold(f64::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
     let error = found.iter().zip(expected).fold(0.0_f64, |largest, (f, e)| largest.max((f - e).abs()));
     assert!(error <= limit * scale, "{what}: error {error:.3e}, scale {scale:.3e}");
 }
 
-fn widen(values: &[f32]) -> Vec<f64> {
+pub(crate) fn widen(values: &[f32]) -> Vec<f64> {
     values.iter().map(|value| f64::from(*value)).collect()
 }
 

@@ -5,13 +5,15 @@ use std::process::Command;
 use domain::Config;
 use models::{Engine, TrainOptions, Trained, Trainer, TrainingData};
 
-use crate::common::{Matrix, config, every_model, fingerprint, pca, train};
+use crate::common::{Matrix, config, every_model, fingerprint, pca, stopping_early, train};
 
 const SEED: u64 = 17;
 
 fn every_config() -> Vec<(&'static str, Config)> {
     let nets = every_model().into_iter().map(|(name, model)| (name, config(model, 3, 48)));
-    nets.chain([("pca", pca(4))]).collect()
+    let (_, model) = every_model().remove(3);
+    let watched = stopping_early(config(model, 3, 48), 0.2, 2);
+    nets.chain([("watched", watched), ("pca", pca(4))]).collect()
 }
 
 fn matrix() -> Matrix {
@@ -27,7 +29,11 @@ fn all_fingerprints() -> Vec<String> {
             fingerprint(&trained)
         })
     };
-    every_config().into_iter().flat_map(run).collect()
+    let (counts, configs) = crate::counts::repeated();
+    let of_counts = |(_, config): (&str, Config)| {
+        fingerprint(&train(&config, SEED, counts.view(), &TrainOptions::default()).unwrap())
+    };
+    every_config().into_iter().flat_map(run).chain(configs.into_iter().map(of_counts)).collect()
 }
 
 #[test]
@@ -86,8 +92,14 @@ fn an_interrupted_trial_ends_as_an_undisturbed_one() {
     let data = TrainingData::new(matrix.view()).unwrap();
     for engine in [Engine::Sparse, Engine::Dense] {
         let options = TrainOptions { engine, isa: None };
-        for (name, model) in every_model() {
-            let config = config(model, 5, 48);
+        let plain = every_model().into_iter().map(|(name, model)| (name, config(model, 5, 48)));
+        // So fast that the best epoch comes before the interruption or after it, by the model.
+        let watched = every_model().into_iter().map(|(name, model)| {
+            let mut config = stopping_early(config(model, 9, 16), 0.3, 3);
+            config.train.as_mut().unwrap().learning_rate = 0.03;
+            (name, config)
+        });
+        for (name, config) in plain.chain(watched) {
             let finish = |mut trainer: Trainer<'_>| -> Trained {
                 while trainer.run_epoch().unwrap().is_some() {}
                 trainer.finish().unwrap()
@@ -99,12 +111,63 @@ fn an_interrupted_trial_ends_as_an_undisturbed_one() {
             interrupted.run_epoch().unwrap();
             let state = interrupted.state().unwrap();
             drop(interrupted);
+            // A checkpoint is written and read.
+            let text = serde_json::to_string(&state).unwrap();
+            let state: models::TrainState = serde_json::from_str(&text).unwrap();
 
             let mut resumed = Trainer::new(&config, SEED, &data, &options).unwrap();
             resumed.restore(&state).unwrap();
             assert_eq!(fingerprint(&finish(resumed)), fingerprint(&undisturbed), "{name} {}", engine.name());
         }
     }
+}
+
+/// Running statistics and dropout included.
+#[test]
+fn an_interrupted_trial_of_counts_ends_as_an_undisturbed_one() {
+    let (counts, configs) = crate::counts::repeated();
+    let data = TrainingData::new(counts.view()).unwrap();
+    for (name, config) in configs {
+        let fresh = || Trainer::new(&config, SEED, &data, &TrainOptions::default()).unwrap();
+        let finish = |mut trainer: Trainer<'_>| -> Trained {
+            while trainer.run_epoch().unwrap().is_some() {}
+            trainer.finish().unwrap()
+        };
+        let undisturbed = finish(fresh());
+
+        let mut interrupted = fresh();
+        interrupted.run_epoch().unwrap();
+        let state = interrupted.state().unwrap();
+        drop(interrupted);
+        let mut resumed = fresh();
+        resumed.restore(&state).unwrap();
+        assert_eq!(fingerprint(&finish(resumed)), fingerprint(&undisturbed), "{name}");
+
+        // Without its running statistics a checkpoint is none.
+        let mut short = state;
+        short.tensors.retain(|tensor| !tensor.name.ends_with("running_variance"));
+        let refused = fresh().restore(&short);
+        assert!(matches!(refused, Err(models::TrainError::BadCheckpoint { .. })), "{name}: {refused:?}");
+    }
+}
+
+#[test]
+fn a_trial_that_exploded_stays_diverged_after_an_interruption() {
+    let matrix = Matrix::three_kinds(100, 60);
+    let data = TrainingData::new(matrix.view()).unwrap();
+    let (_, model) = every_model().remove(0);
+    // One step an epoch; see `ends::a_loss_that_explodes_is_a_result_with_its_curve`.
+    let mut config = config(model, 50, 100);
+    config.train.as_mut().unwrap().learning_rate = 3.0;
+    let options = TrainOptions::default();
+    let mut exploding = Trainer::new(&config, 1, &data, &options).unwrap();
+    while exploding.run_epoch().unwrap().is_some() {}
+    let state = exploding.state().unwrap();
+    assert!(state.records.len() < 50);
+    let mut resumed = Trainer::new(&config, 1, &data, &options).unwrap();
+    resumed.restore(&state).unwrap();
+    assert_eq!(resumed.run_epoch().unwrap(), None);
+    assert_eq!(fingerprint(&resumed.finish().unwrap()), fingerprint(&exploding.finish().unwrap()));
 }
 
 #[test]
@@ -128,5 +191,16 @@ fn a_checkpoint_of_another_trial_is_refused() {
     let mut wrong_steps = state_of(0);
     wrong_steps.steps += 1;
     assert!(trainer.restore(&wrong_steps).is_err());
+    let (_, model) = &models[0];
+    let watched_config = stopping_early(config(model.clone(), 3, 48), 0.2, 2);
+    let mut watched = Trainer::new(&watched_config, SEED, &data, &options).unwrap();
+    watched.run_epoch().unwrap();
+    let mut kept_is_another = watched.state().unwrap();
+    kept_is_another.kept.as_mut().unwrap().weights.pop();
+    assert!(watched.restore(&kept_is_another).is_err());
+    let mut nothing_kept = watched.state().unwrap();
+    nothing_kept.kept = None;
+    assert!(watched.restore(&nothing_kept).is_err());
+    assert!(watched.restore(&watched.state().unwrap()).is_ok());
     assert!(trainer.restore(&state_of(0)).is_ok());
 }
