@@ -57,6 +57,9 @@ pub enum EvalError {
         /// Cells given.
         found: usize,
     },
+    /// A neighbour graph that cannot be partitioned.
+    #[error("the neighbour graph cannot be partitioned: {0}")]
+    Graph(String),
     /// A setting outside its range.
     #[error("{name} is {found}, it must be {range}")]
     Setting {
@@ -73,6 +76,9 @@ pub enum EvalError {
         /// 2 or 3.
         dimensions: usize,
     },
+    /// Whoever asked for the evaluation does not want it any more.
+    #[error("the evaluation was told to stop")]
+    Stopped,
     /// The operating system refused the one thread that large maps are computed on.
     #[error("no thread for a large t-SNE map: {0}")]
     NoThread(String),

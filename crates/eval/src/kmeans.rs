@@ -1,6 +1,7 @@
 //! k-means: greedy k-means++ starts (Arthur and Vassilvitskii 2007), Lloyd's iterations, the best of many starts.
 //! Sums are in f64 and in the order of points, so equal chance gives equal clusters. Scoring lives elsewhere.
 
+use crate::brake::Brake;
 use crate::chance::Chance;
 use crate::error::EvalError;
 use crate::points::Points;
@@ -30,12 +31,13 @@ pub struct Partition {
 /// There are fewer clusters where there are fewer different points.
 ///
 /// # Errors
-/// When `k` or `starts` is 0, or `k` is more than 65,535.
+/// When `k` or `starts` is 0, `k` is more than 65,535, or `brake` is pulled.
 pub fn kmeans(
     points: &Points<'_>,
     k: usize,
     starts: usize,
     chance: &mut Chance,
+    brake: &mut Brake<'_>,
 ) -> Result<Partition, EvalError> {
     if k == 0 {
         return Err(EvalError::Setting { name: "clusters", found: "0".into(), range: "at least 1" });
@@ -49,7 +51,7 @@ pub fn kmeans(
     let columns = Columns::new(points);
     let mut best: Option<Start> = None;
     for _ in 0..starts {
-        let found = Start::plus_plus(&columns, k, chance).settle(&columns);
+        let found = Start::plus_plus(&columns, k, chance, brake)?.settle(&columns, brake)?;
         if best.as_ref().is_none_or(|best| found.inertia < best.inertia * (1.0 - SAME_INERTIA)) {
             best = Some(found);
         }
@@ -104,7 +106,12 @@ struct Start {
 
 impl Start {
     /// Centroids by greedy k-means++: of 2 + ln k candidates drawn by squared distance, the one that leaves least.
-    fn plus_plus(columns: &Columns, k: usize, chance: &mut Chance) -> Self {
+    fn plus_plus(
+        columns: &Columns,
+        k: usize,
+        chance: &mut Chance,
+        brake: &mut Brake<'_>,
+    ) -> Result<Self, EvalError> {
         let count = columns.count;
         let mut start = Self {
             centroids: vec![],
@@ -113,7 +120,7 @@ impl Start {
             inertia: f64::INFINITY,
         };
         if count == 0 {
-            return start;
+            return Ok(start);
         }
         let candidates = 2 + (k as f64).ln() as usize;
         start.centroids.push(columns.point(chance.below(count)).collect());
@@ -121,6 +128,7 @@ impl Start {
         let (mut trial, mut kept) = (vec![0.0; count], vec![0.0; count]);
         let mut cumulated = vec![0.0; count];
         while start.centroids.len() < k {
+            brake.check()?;
             let total = cumulate(&start.distances, &mut cumulated);
             if total <= 0.0 {
                 break; // every point sits on a centroid: there are no more different points
@@ -142,17 +150,18 @@ impl Start {
             start.centroids.push(columns.point(chosen).collect());
             std::mem::swap(&mut start.distances, &mut kept);
         }
-        start
+        Ok(start)
     }
 
     /// Lloyd's iterations until no point changes its cluster.
-    fn settle(mut self, columns: &Columns) -> Self {
+    fn settle(mut self, columns: &Columns, brake: &mut Brake<'_>) -> Result<Self, EvalError> {
         if self.centroids.is_empty() {
             self.inertia = 0.0;
-            return self;
+            return Ok(self);
         }
         let mut before = vec![u64::MAX; columns.count];
         for _ in 0..MAX_ITERATIONS {
+            brake.check()?;
             self.assign(columns);
             if self.nearest == before {
                 break;
@@ -162,7 +171,7 @@ impl Start {
             before.copy_from_slice(&self.nearest);
         }
         self.inertia = self.distances.iter().sum();
-        self
+        Ok(self)
     }
 
     /// Gives each point to its nearest centroid; equal distances go to the first.
@@ -263,31 +272,29 @@ fn sum(values: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::kmeans;
+    use super::Partition;
+    use crate::brake::Brake;
     use crate::chance::{Chance, Purpose};
     use crate::error::EvalError;
     use crate::points::Points;
     use proptest::prelude::*;
 
-    fn chance() -> Chance {
-        Chance::new(Purpose::LatentKmeans)
+    fn kmeans(points: &Points<'_>, k: usize, starts: usize) -> Result<Partition, EvalError> {
+        super::kmeans(points, k, starts, &mut Chance::new(Purpose::LatentKmeans), &mut Brake::none())
     }
 
     #[test]
     fn settings_out_of_range_are_refused() {
         let points = Points::new(&[0.0], 1, 1).unwrap();
-        assert!(matches!(
-            kmeans(&points, 0, 1, &mut chance()),
-            Err(EvalError::Setting { name: "clusters", .. })
-        ));
-        assert!(matches!(kmeans(&points, 1, 0, &mut chance()), Err(EvalError::Setting { .. })));
-        assert!(matches!(kmeans(&points, 70_000, 1, &mut chance()), Err(EvalError::TooManyClusters { .. })));
+        assert!(matches!(kmeans(&points, 0, 1), Err(EvalError::Setting { name: "clusters", .. })));
+        assert!(matches!(kmeans(&points, 1, 0), Err(EvalError::Setting { .. })));
+        assert!(matches!(kmeans(&points, 70_000, 1), Err(EvalError::TooManyClusters { .. })));
     }
 
     #[test]
     fn clusters_are_named_by_size_then_by_first_point() {
         let points = Points::new(&[9.0, 0.0, 0.1, 5.0, 5.1, 5.2, 0.2, 9.1], 8, 1).unwrap();
-        let found = kmeans(&points, 3, 20, &mut chance()).unwrap();
+        let found = kmeans(&points, 3, 20).unwrap();
         assert_eq!(found.clusters, [2, 0, 0, 1, 1, 1, 0, 2]);
         let expected = [0.1, 5.1, 9.05];
         assert!(found.centroids.iter().zip(expected).all(|(found, right)| (found - right).abs() < 1e-6));
@@ -297,19 +304,19 @@ mod tests {
     #[test]
     fn no_more_clusters_than_different_points() {
         let points = Points::new(&[1.0, 1.0, 2.0, 2.0, 2.0], 5, 1).unwrap();
-        let found = kmeans(&points, 4, 3, &mut chance()).unwrap();
+        let found = kmeans(&points, 4, 3).unwrap();
         assert_eq!(found.clusters, [1, 1, 0, 0, 0]);
         assert_eq!(found.centroids, [2.0, 1.0]);
         let same = Points::new(&[3.0; 6], 3, 2).unwrap();
-        assert_eq!(kmeans(&same, 2, 3, &mut chance()).unwrap().clusters, [0, 0, 0]);
+        assert_eq!(kmeans(&same, 2, 3).unwrap().clusters, [0, 0, 0]);
         let none = Points::new(&[], 0, 2).unwrap();
-        assert_eq!(kmeans(&none, 2, 3, &mut chance()).unwrap().clusters, [0u16; 0]);
+        assert_eq!(kmeans(&none, 2, 3).unwrap().clusters, [0u16; 0]);
     }
 
     #[test]
     fn the_largest_floats_do_not_overflow() {
         let points = Points::new(&[f32::MAX, f32::MAX, f32::MIN, f32::MIN], 4, 1).unwrap();
-        let found = kmeans(&points, 2, 3, &mut chance()).unwrap();
+        let found = kmeans(&points, 2, 3).unwrap();
         assert_eq!((found.clusters, found.inertia), (vec![0, 0, 1, 1], 0.0));
     }
 
@@ -321,8 +328,8 @@ mod tests {
             let floats: Vec<f32> = values.iter().map(|value| f32::from(*value)).collect();
             let count = floats.len() / 2;
             let points = Points::new(&floats[..count * 2], count, 2).unwrap();
-            let found = kmeans(&points, k, 4, &mut chance()).unwrap();
-            prop_assert_eq!(&found, &kmeans(&points, k, 4, &mut chance()).unwrap());
+            let found = kmeans(&points, k, 4).unwrap();
+            prop_assert_eq!(&found, &kmeans(&points, k, 4).unwrap());
             let distance = |index: usize, cluster: usize| -> f64 {
                 let center = &found.centroids[cluster * 2..cluster * 2 + 2];
                 points.row(index).iter().zip(center).map(|(a, b)| (f64::from(*a) - b).powi(2)).sum()

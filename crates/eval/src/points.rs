@@ -58,6 +58,23 @@ impl<'a> Points<'a> {
         self.values.chunks_exact(self.dim.max(1))
     }
 
+    /// The points with mean 0 and largest coordinate 1, row-major. Neighbours and maps do not depend on scale, and squares
+    /// of what remains neither overflow nor vanish.
+    #[must_use]
+    pub fn to_unit_scale(&self) -> Vec<f32> {
+        let count = self.count as f64;
+        let means: Vec<f64> = (0..self.dim)
+            .map(|dimension| self.column(dimension).map(f64::from).sum::<f64>() / count)
+            .collect();
+        let centered: Vec<f64> = self
+            .rows()
+            .flat_map(|row| row.iter().zip(&means).map(|(&value, mean)| f64::from(value) - mean))
+            .collect();
+        let largest = centered.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
+        let scale = if largest > 0.0 { 1.0 / largest } else { 0.0 };
+        centered.into_iter().map(|value| (value * scale) as f32).collect()
+    }
+
     /// One dimension of every point.
     pub(crate) fn column(&self, dimension: usize) -> impl Iterator<Item = f32> + use<'a> {
         self.values.iter().skip(dimension).step_by(self.dim.max(1)).copied()

@@ -1,10 +1,10 @@
 //! k-means and t-SNE reach what scikit-learn reaches; `golden/clusters_and_maps.py` made the values.
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-use eval::Points;
 use eval::chance::{Chance, Purpose};
 use eval::kmeans::kmeans;
 use eval::tsne::{Cartographer, MapSettings};
+use eval::{Brake, Points};
 use serde_json::Value;
 
 fn golden() -> Value {
@@ -25,7 +25,7 @@ fn inertia_is_as_small_as_scikit_learns() {
         let (values, dim) = (floats(&case["points"]), whole(&case["dim"]));
         let points = Points::new(&values, values.len() / dim, dim).unwrap();
         let mut chance = Chance::new(Purpose::LatentKmeans);
-        let found = kmeans(&points, whole(&case["k"]), 100, &mut chance).unwrap();
+        let found = kmeans(&points, whole(&case["k"]), 100, &mut chance, &mut Brake::none()).unwrap();
         let expected = case["inertia"].as_f64().unwrap();
         assert!(found.inertia <= expected * 1.001, "{} instead of {expected}", found.inertia);
     }
@@ -37,8 +37,10 @@ fn maps_fit_within_the_spread_of_scikit_learns() {
         let (values, dim) = (floats(&case["points"]), whole(&case["dim"]));
         let points = Points::new(&values, values.len() / dim, dim).unwrap();
         let settings = MapSettings { perplexity: case["perplexity"].as_f64().unwrap(), iterations: 1000 };
-        let cartographer = Cartographer::new(&points, settings).unwrap().unwrap();
-        let found = [cartographer.map_2d().unwrap(), cartographer.map_3d().unwrap()];
+        let cartographer = Cartographer::new(&points, settings, &mut Brake::none()).unwrap().unwrap();
+        let (flat, deep) =
+            (|| cartographer.map_2d(&mut Brake::none()), || cartographer.map_3d(&mut Brake::none()));
+        let found = [flat().unwrap(), deep().unwrap()];
         for (found, name) in found.iter().zip(["divergences_2d", "divergences_3d"]) {
             let theirs = case[name].as_array().unwrap().iter().map(|value| value.as_f64().unwrap());
             let (worst, best) = (theirs.clone().fold(0.0, f64::max), theirs.fold(f64::INFINITY, f64::min));
@@ -48,7 +50,7 @@ fn maps_fit_within_the_spread_of_scikit_learns() {
                 "{name}: {ours}, scikit-learn's go from {best} to {worst}"
             );
         }
-        assert_eq!(cartographer.map_2d().unwrap(), found[0]);
-        assert_eq!(cartographer.map_3d().unwrap(), found[1]);
+        assert_eq!(flat().unwrap(), found[0]);
+        assert_eq!(deep().unwrap(), found[1]);
     }
 }

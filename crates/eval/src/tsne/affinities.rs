@@ -1,14 +1,19 @@
 //! How much each cell belongs to its neighbours: the sparse, symmetric input similarities P of t-SNE. What a map makes
 //! of them lives in `descent`.
 
-use super::simd::{Chunk, LANES};
+use crate::brake::Brake;
+use crate::error::EvalError;
 use crate::neighbours::Neighbours;
+use crate::simd::{Chunk, LANES};
 
 /// Difference of the entropy from its goal, in nats, at which the search for a bandwidth ends.
 const ENTROPY_TOLERANCE: f64 = 1e-7;
 
 /// Steps of that search at most. Where duplicates leave no bandwidth to find, the last one stands.
 const MAX_STEPS: usize = 100;
+
+/// Rows between two looks at the brake.
+const ROWS_A_LOOK: usize = 256;
 
 /// Largest change of the logarithm of a precision in one step.
 const LONGEST_STEP: f64 = 4.0;
@@ -23,14 +28,22 @@ pub(super) struct Affinities {
 }
 
 impl Affinities {
-    /// Joint probabilities whose conditional rows each have this perplexity over their neighbours.
-    pub(super) fn new(neighbours: &Neighbours, perplexity: f64) -> Self {
-        let count = neighbours.indices.len().checked_div(neighbours.k).unwrap_or(0);
+    /// Joint probabilities whose conditional rows each have this perplexity over their `reach` nearest neighbours.
+    pub(super) fn new(
+        neighbours: &Neighbours,
+        reach: usize,
+        perplexity: f64,
+        brake: &mut Brake<'_>,
+    ) -> Result<Self, EvalError> {
+        let count = neighbours.count;
         let goal = perplexity.ln();
         let mut incoming: Vec<Vec<(u32, f64)>> = vec![vec![]; count];
         let mut outgoing: Vec<Vec<(u32, f64)>> = Vec::with_capacity(count);
         for point in 0..count {
-            let (indices, squared_distances) = neighbours.row(point);
+            if point.is_multiple_of(ROWS_A_LOOK) {
+                brake.check()?;
+            }
+            let (indices, squared_distances) = neighbours.row(point, reach);
             let probabilities = conditional(squared_distances, goal);
             for (&other, &probability) in indices.iter().zip(&probabilities) {
                 incoming[other as usize].push((point as u32, probability));
@@ -43,7 +56,7 @@ impl Affinities {
         let scale = 0.5 / count as f64;
         let rows =
             outgoing.iter().zip(&incoming).map(|(outgoing, incoming)| merge(outgoing, incoming, scale));
-        Self::from_rows(rows)
+        Ok(Self::from_rows(rows))
     }
 
     /// From one row of (other point, joint probability) for each point.
@@ -154,6 +167,7 @@ fn merge(one: &[(u32, f64)], two: &[(u32, f64)], scale: f64) -> Vec<(u32, f32)> 
 #[cfg(test)]
 mod tests {
     use super::{Affinities, conditional};
+    use crate::brake::Brake;
     use crate::neighbours::Neighbours;
     use crate::points::Points;
     use proptest::prelude::*;
@@ -191,7 +205,8 @@ mod tests {
         fn they_are_symmetric_and_sum_to_one(values in proptest::collection::vec(-5.0f32..5.0, 24..120)) {
             let count = values.len() / 3;
             let points = Points::new(&values[..3 * count], count, 3).unwrap();
-            let affinities = Affinities::new(&Neighbours::exact(&points, 7), 2.0);
+            let neighbours = Neighbours::exact(&points, 7, &mut Brake::none()).unwrap();
+            let affinities = Affinities::new(&neighbours, 7, 2.0, &mut Brake::none()).unwrap();
             prop_assert_eq!(affinities.count(), count);
             let mut total = 0.0;
             for point in 0..count {

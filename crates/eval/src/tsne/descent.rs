@@ -3,11 +3,16 @@
 
 use super::affinities::Affinities;
 use super::forces::{Attraction, Coordinates, Repulsion};
-use super::simd::Isa;
 use super::{EXAGGERATION, Schedule};
+use crate::brake::Brake;
+use crate::error::EvalError;
+use crate::simd::Isa;
 
 const EARLY_MOMENTUM: f32 = 0.5;
 const FINAL_MOMENTUM: f32 = 0.8;
+
+/// Steps between two looks at the brake: some 10 ms for a few thousand cells, 100 ms for the most that come here.
+const STEPS_A_LOOK: usize = 8;
 
 /// A gain rises by this much where a coordinate keeps its direction, …
 const GAIN_STEP: f32 = 0.2;
@@ -16,21 +21,22 @@ const GAIN_DAMPING: f32 = 0.8;
 /// … and never below this.
 const LEAST_GAIN: f32 = 0.01;
 
-/// Moves `positions` down the gradient for a whole schedule.
+/// Moves `positions` down the gradient for a whole schedule, or until `brake` is pulled.
 pub(super) fn descend<const D: usize>(
     isa: Isa,
     affinities: &Affinities,
     positions: Coordinates<D>,
     schedule: &Schedule,
-) -> Coordinates<D> {
+    brake: &mut Brake<'_>,
+) -> Result<Coordinates<D>, EvalError> {
     let count = positions.count() as f32;
     let learning_rate = (count / EXAGGERATION / 4.0).max(50.0);
     let mut map = Map { isa, affinities, positions };
     let early = Phase { exaggeration: EXAGGERATION, momentum: EARLY_MOMENTUM, learning_rate };
-    map.run(&early, schedule.exaggerated);
+    map.run(&early, schedule.exaggerated, brake)?;
     let settling = Phase { exaggeration: 1.0, momentum: FINAL_MOMENTUM, learning_rate };
-    map.run(&settling, schedule.plain);
-    map.positions
+    map.run(&settling, schedule.plain, brake)?;
+    Ok(map.positions)
 }
 
 struct Phase {
@@ -47,13 +53,16 @@ struct Map<'a, const D: usize> {
 
 impl<const D: usize> Map<'_, D> {
     /// Steps of one phase, which starts at rest with all gains at 1.
-    fn run(&mut self, phase: &Phase, steps: usize) {
+    fn run(&mut self, phase: &Phase, steps: usize, brake: &mut Brake<'_>) -> Result<(), EvalError> {
         let count = self.positions.count();
         let (mut attraction, mut repulsion) =
             (Coordinates::<D>::zeros(count), Coordinates::<D>::zeros(count));
         let mut velocity = Coordinates::<D>::zeros(count);
         let mut gains = vec![[1.0f32; D]; count];
-        for _ in 0..steps {
+        for step in 0..steps {
+            if step.is_multiple_of(STEPS_A_LOOK) {
+                brake.check()?;
+            }
             let positions = &self.positions;
             let closeness = self.isa.run(Repulsion { positions, forces: &mut repulsion });
             self.isa.run(Attraction { positions, affinities: self.affinities, forces: &mut attraction });
@@ -77,6 +86,7 @@ impl<const D: usize> Map<'_, D> {
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -106,10 +116,11 @@ pub(super) fn divergence<const D: usize>(
 mod tests {
     use super::super::affinities::Affinities;
     use super::super::forces::Coordinates;
-    use super::super::simd::Isa;
     use super::divergence;
+    use crate::brake::Brake;
     use crate::neighbours::Neighbours;
     use crate::points::Points;
+    use crate::simd::Isa;
     use serde_json::Value;
 
     fn floats(values: &Value) -> Vec<f32> {
@@ -126,8 +137,9 @@ mod tests {
             let (values, dim) = (floats(&case["points"]), case["dim"].as_u64().unwrap() as usize);
             let points = Points::new(&values, values.len() / dim, dim).unwrap();
             let perplexity = case["perplexity"].as_f64().unwrap();
-            let neighbours = Neighbours::exact(&points, (3.0 * perplexity + 1.0) as usize);
-            let affinities = Affinities::new(&neighbours, perplexity);
+            let reach = (3.0 * perplexity + 1.0) as usize;
+            let neighbours = Neighbours::exact(&points, reach, &mut Brake::none()).unwrap();
+            let affinities = Affinities::new(&neighbours, reach, perplexity, &mut Brake::none()).unwrap();
             for isa in Isa::available() {
                 let flat = Coordinates::<2>::from_rows(&floats(&case["map_2d"]));
                 let deep = Coordinates::<3>::from_rows(&floats(&case["map_3d"]));

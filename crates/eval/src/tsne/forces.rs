@@ -2,7 +2,7 @@
 //! [`Lanes`]; how the map moves under them lives in `descent`.
 
 use super::affinities::Affinities;
-use super::simd::{Chunk, Kernel, LANES, Lanes, horizontal_sum};
+use crate::simd::{Chunk, Kernel, LANES, Lanes, horizontal_sum};
 
 /// Rows of pairs worked on together: their forces stay in registers while one chunk of columns is loaded and stored.
 const ROWS: usize = 4;
@@ -225,10 +225,11 @@ impl<const D: usize> Kernel for Attraction<'_, D> {
 #[cfg(test)]
 mod tests {
     use super::super::affinities::Affinities;
-    use super::super::simd::Isa;
     use super::{Attraction, Coordinates, Repulsion};
+    use crate::brake::Brake;
     use crate::neighbours::Neighbours;
     use crate::points::Points;
+    use crate::simd::Isa;
     use proptest::prelude::*;
 
     /// Largest difference between an instruction set and plain f64, relative to the largest force: f32 sums of a few
@@ -282,7 +283,8 @@ mod tests {
         let rows = &values[..count * D];
         let positions = Coordinates::<D>::from_rows(rows);
         let points = Points::new(rows, count, D).unwrap();
-        let affinities = Affinities::new(&Neighbours::exact(&points, 9), 3.0);
+        let neighbours = Neighbours::exact(&points, 9, &mut Brake::none()).unwrap();
+        let affinities = Affinities::new(&neighbours, 9, 3.0, &mut Brake::none()).unwrap();
         let (closeness, plain) = plain(&positions, &affinities);
         let portable = forces(*Isa::available().last().unwrap(), &positions, &affinities);
         for isa in Isa::available() {

@@ -6,15 +6,15 @@ mod descent;
 mod forces;
 mod initial;
 mod large;
-mod simd;
 
 use affinities::Affinities;
 use forces::Coordinates;
-use simd::Isa;
 
+use crate::brake::Brake;
 use crate::error::EvalError;
 use crate::neighbours::Neighbours;
 use crate::points::Points;
+use crate::simd::Isa;
 
 /// Cells up to which every pair is looked at in every step; beyond, an approximation is faster.
 pub const LARGEST_EXACT: usize = 10_000;
@@ -38,6 +38,17 @@ pub struct MapSettings {
 }
 
 impl MapSettings {
+    /// The perplexity for so many cells.
+    fn perplexity_of(&self, count: usize) -> f64 {
+        self.perplexity.min(count.saturating_sub(1) as f64 / 3.0)
+    }
+
+    /// Neighbours that a map of so many cells looks at: as scikit-learn, three times the perplexity and one more.
+    #[must_use]
+    pub fn reach(&self, count: usize) -> usize {
+        ((3.0 * self.perplexity_of(count) + 1.0) as usize).min(count.saturating_sub(1))
+    }
+
     fn check(&self) -> Result<(), EvalError> {
         let setting = |name, found: String, range| Err(EvalError::Setting { name, found, range });
         if !(self.perplexity >= 1.0 && self.perplexity.is_finite()) {
@@ -89,32 +100,49 @@ impl Cartographer {
     /// Prepares maps of `points`; `None` where there are fewer than [`FEWEST_CELLS`].
     ///
     /// # Errors
-    /// When the settings are out of range, or many cells get no thread.
-    pub fn new(points: &Points<'_>, settings: MapSettings) -> Result<Option<Self>, EvalError> {
+    /// When the settings are out of range, many cells get no thread, or `brake` is pulled.
+    pub fn new(
+        points: &Points<'_>,
+        settings: MapSettings,
+        brake: &mut Brake<'_>,
+    ) -> Result<Option<Self>, EvalError> {
+        settings.check()?;
+        let scaled = points.to_unit_scale();
+        let scaled = Points::new(&scaled, points.count(), points.dim())?;
+        let neighbours = Neighbours::exact(&scaled, settings.reach(points.count()), brake)?;
+        Self::of_neighbours(&scaled, &neighbours, settings, brake)
+    }
+
+    /// As [`new`](Self::new), of points [at unit scale](Points::to_unit_scale) whose neighbours are known: at least
+    /// [`MapSettings::reach`] of each.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn of_neighbours(
+        points: &Points<'_>,
+        neighbours: &Neighbours,
+        settings: MapSettings,
+        brake: &mut Brake<'_>,
+    ) -> Result<Option<Self>, EvalError> {
         settings.check()?;
         let count = points.count();
         if count < FEWEST_CELLS {
             return Ok(None);
         }
-        let perplexity = settings.perplexity.min((count - 1) as f64 / 3.0);
-        let scaled = to_unit_scale(points);
-        let rescaled = Points::new(&scaled, count, points.dim())?;
+        let perplexity = settings.perplexity_of(count);
         let (affinities, graph) = if count <= LARGEST_EXACT {
-            // As scikit-learn: three times the perplexity and one more.
-            let neighbours = ((3.0 * perplexity + 1.0) as usize).min(count - 1);
-            (Affinities::new(&Neighbours::exact(&rescaled, neighbours), perplexity), None)
+            (Affinities::new(neighbours, settings.reach(count), perplexity, brake)?, None)
         } else {
-            let graph = large::Graph::new(&rescaled, perplexity)?;
+            let graph = large::Graph::new(neighbours, perplexity, brake)?;
             (graph.affinities(), Some(graph))
         };
-        let schedule = Schedule::new(settings.iterations);
         Ok(Some(Self {
-            points: scaled,
+            points: points.rows().flatten().copied().collect(),
             count,
             dim: points.dim(),
             affinities,
             graph,
-            schedule,
+            schedule: Schedule::new(settings.iterations),
             isa: Isa::best(),
         }))
     }
@@ -122,12 +150,12 @@ impl Cartographer {
     /// The 2-D map.
     ///
     /// # Errors
-    /// When it runs away to infinity, or a large one gets no thread.
-    pub fn map_2d(&self) -> Result<Map, EvalError> {
+    /// When it runs away to infinity, a large one gets no thread, or `brake` is pulled.
+    pub fn map_2d(&self, brake: &mut Brake<'_>) -> Result<Map, EvalError> {
         let initial = self.initial::<2>()?;
         self.finish(match &self.graph {
-            None => descent::descend(self.isa, &self.affinities, initial, &self.schedule),
-            Some(graph) => graph.descend_2d(&self.points, self.dim, &initial, &self.schedule)?,
+            None => descent::descend(self.isa, &self.affinities, initial, &self.schedule, brake)?,
+            Some(graph) => graph.descend_2d(&initial, &self.schedule, brake)?,
         })
     }
 
@@ -135,11 +163,11 @@ impl Cartographer {
     ///
     /// # Errors
     /// As [`map_2d`](Self::map_2d).
-    pub fn map_3d(&self) -> Result<Map, EvalError> {
+    pub fn map_3d(&self, brake: &mut Brake<'_>) -> Result<Map, EvalError> {
         let initial = self.initial::<3>()?;
         self.finish(match &self.graph {
-            None => descent::descend(self.isa, &self.affinities, initial, &self.schedule),
-            Some(graph) => graph.descend_3d(&self.points, self.dim, &initial, &self.schedule)?,
+            None => descent::descend(self.isa, &self.affinities, initial, &self.schedule, brake)?,
+            Some(graph) => graph.descend_3d(&initial, &self.schedule, brake)?,
         })
     }
 
@@ -158,20 +186,4 @@ impl Cartographer {
         let finite = map.kl_divergence.is_finite() && map.positions.iter().all(|value| value.is_finite());
         if finite { Ok(map) } else { Err(EvalError::MapDiverged { dimensions: D }) }
     }
-}
-
-/// The points with mean 0 and largest coordinate 1. Maps do not depend on scale, and squares of what remains neither
-/// overflow nor vanish.
-fn to_unit_scale(points: &Points<'_>) -> Vec<f32> {
-    let count = points.count() as f64;
-    let means: Vec<f64> = (0..points.dim())
-        .map(|dimension| points.column(dimension).map(f64::from).sum::<f64>() / count)
-        .collect();
-    let centered: Vec<f64> = points
-        .rows()
-        .flat_map(|row| row.iter().zip(&means).map(|(&value, mean)| f64::from(value) - mean))
-        .collect();
-    let largest = centered.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
-    let scale = if largest > 0.0 { 1.0 / largest } else { 0.0 };
-    centered.into_iter().map(|value| (value * scale) as f32).collect()
 }
