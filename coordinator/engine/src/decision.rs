@@ -1,6 +1,7 @@
 //! What follows from an input: facts to record, volatile changes, things to tell, and the answer.
 
-use domain::ids::{LeaseNonce, SessionId};
+use domain::ids::{ArtifactHash, LeaseNonce, SessionId};
+use domain::outcome::CheckpointRef;
 use domain::{FailureKind, SweepName, Trial, TrialId, TrialState};
 
 use crate::event::Event;
@@ -61,6 +62,18 @@ pub enum Effect {
         /// The worker's name.
         worker: String,
     },
+    /// No trial begins at this checkpoint any more: its file may go.
+    CheckpointObsolete {
+        /// The file.
+        hash: ArtifactHash,
+    },
+    /// A worker was told to stop a trial and still says that it runs it: it gets no new ones.
+    WorkerDisobeys {
+        /// Its name.
+        worker: String,
+        /// The trial.
+        trial: TrialId,
+    },
 }
 
 /// One trial handed to one worker.
@@ -72,6 +85,8 @@ pub struct LeaseGrant {
     pub attempt: u32,
     /// Proof of holding it.
     pub nonce: LeaseNonce,
+    /// Where to begin; `None`: at the start.
+    pub checkpoint: Option<CheckpointRef>,
 }
 
 /// What a worker must do with a trial that it runs.
@@ -124,6 +139,10 @@ pub enum Reply {
         /// Take no new trials, end or give back what runs, then leave.
         drain: bool,
     },
+    /// To `RetryFailed`: so many trials run again.
+    Retried(u64),
+    /// To `FindCheckpoint`.
+    Checkpoint(CheckpointRef),
     /// To everything else: it is recorded, now or before.
     Acknowledged,
 }
@@ -178,12 +197,21 @@ pub enum Rejection {
         /// How.
         state: TrialState,
     },
+    /// The trial begins at the start.
+    #[error("trial {trial} has no checkpoint: begin at the start")]
+    NoCheckpoint {
+        /// The trial.
+        trial: TrialId,
+    },
     /// No such sweep.
     #[error("no sweep is called {sweep}")]
     UnknownSweep {
         /// The name.
         sweep: SweepName,
     },
+    /// The coordinator's disk is full.
+    #[error("the coordinator's disk is short of space: free some, then submit again")]
+    NoRoom,
     /// A sweep that cannot be kept.
     #[error("a sweep has 1 to {limit} trials, this one has {found}")]
     BadSweepSize {
@@ -206,7 +234,9 @@ impl Rejection {
             Self::UnknownTrial { .. } => "unknown-trial",
             Self::Superseded { .. } => "superseded",
             Self::Ended { .. } => "ended",
+            Self::NoCheckpoint { .. } => "no-checkpoint",
             Self::UnknownSweep { .. } => "unknown-sweep",
+            Self::NoRoom => "no-room",
             Self::BadSweepSize { .. } => "bad-sweep-size",
         }
     }

@@ -2,15 +2,21 @@
 //! meaning is never changed; anything else is a new version.
 
 use domain::ids::LeaseNonce;
+use domain::outcome::CheckpointRef;
 use domain::{FailureKind, Outcome, SweepName, Trial, TrialId, TrialState};
 use serde::{Deserialize, Serialize};
 
-/// Version of the events below, stored with each of them.
-pub const EVENT_VERSION: u32 = 1;
+/// Version of the events below, stored with each of them. 2: sweeps rest and go on, trials are retried, a failed attempt
+/// may leave a checkpoint.
+pub const EVENT_VERSION: u32 = 2;
 
 /// One decided fact.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a trial carries its config; events are applied one by one and not held in bulk"
+)]
 pub enum Event {
     /// A trial is known from now on; it waits until a sweep wants it.
     TrialAdded {
@@ -35,6 +41,21 @@ pub enum Event {
     TrialRevived {
         /// The trial.
         trial: TrialId,
+    },
+    /// A trial that had failed or was poisoned runs again, with its failures forgiven: a person said so.
+    TrialRetried {
+        /// The trial.
+        trial: TrialId,
+    },
+    /// Trials of a sweep are not handed out until it is resumed.
+    SweepPaused {
+        /// The sweep.
+        sweep: SweepName,
+    },
+    /// Trials of a paused sweep are handed out again.
+    SweepResumed {
+        /// The sweep.
+        sweep: SweepName,
     },
     /// A worker holds a trial.
     LeaseGranted {
@@ -61,6 +82,9 @@ pub enum Event {
         worker: String,
         /// Where the trial stands now: `pending`, `failed` or `poisoned`.
         next: TrialState,
+        /// Where the next attempt begins; absent: at the start.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        checkpoint: Option<CheckpointRef>,
     },
     /// A trial ended with this outcome, for good.
     OutcomeAccepted {
@@ -84,6 +108,9 @@ impl Event {
             Self::SweepSubmitted { .. } => "sweep-submitted",
             Self::TrialCancelled { .. } => "trial-cancelled",
             Self::TrialRevived { .. } => "trial-revived",
+            Self::TrialRetried { .. } => "trial-retried",
+            Self::SweepPaused { .. } => "sweep-paused",
+            Self::SweepResumed { .. } => "sweep-resumed",
             Self::LeaseGranted { .. } => "lease-granted",
             Self::AttemptFailed { .. } => "attempt-failed",
             Self::OutcomeAccepted { .. } => "outcome-accepted",

@@ -1,6 +1,7 @@
 //! What may happen to the coordinator, as values. Randomness arrives here: ids and nonces are drawn by the caller.
 
 use domain::ids::{LeaseNonce, SessionId};
+use domain::outcome::CheckpointRef;
 use domain::{FailureKind, Outcome, SweepName, Trial, TrialId};
 
 /// Which lease a worker's message is about. All three must match.
@@ -65,6 +66,21 @@ pub enum Input {
         /// Its name.
         sweep: SweepName,
     },
+    /// A person wants no more trials of a sweep handed out for now; what runs goes on.
+    PauseSweep {
+        /// Its name.
+        sweep: SweepName,
+    },
+    /// A person wants a paused sweep to go on.
+    ResumeSweep {
+        /// Its name.
+        sweep: SweepName,
+    },
+    /// A person wants the failed and poisoned trials of a sweep to run again.
+    RetryFailed {
+        /// Its name.
+        sweep: SweepName,
+    },
     /// A worker process introduces itself.
     Register {
         /// Who it is.
@@ -112,6 +128,15 @@ pub enum Input {
         kind: FailureKind,
         /// Words for people.
         message: String,
+        /// Where the trial stood, where it is given back: kept outside, checked to be there.
+        checkpoint: Option<CheckpointRef>,
+    },
+    /// The holder of a lease wants the trial's checkpoint.
+    FindCheckpoint {
+        /// The worker's session.
+        session: SessionId,
+        /// The lease.
+        key: LeaseKey,
     },
     /// A worker goes; what it holds is given back.
     Leave {
@@ -122,6 +147,11 @@ pub enum Input {
     WorkerGone {
         /// The worker's name.
         worker: String,
+    },
+    /// Whether there is room to begin new work. Without it no leases are given and no sweeps taken; results are.
+    Hold {
+        /// There is none.
+        is_on: bool,
     },
     /// No new leases from now on; workers are told to finish or give back, then leave.
     Drain,

@@ -17,6 +17,8 @@ pub fn violations(state: &State, log: &[Event]) -> Vec<String> {
         members_are_known(state),
         replay_equals_live(state, log),
         nothing_happens_after_an_outcome(log),
+        ended_trials_have_no_checkpoint(state),
+        orders_belong_to_sessions(state),
     ];
     checks.into_iter().flatten().collect()
 }
@@ -40,9 +42,10 @@ fn leased_means_live_lease(state: &State) -> Vec<String> {
         let is_leased = entry.state == TrialState::Leased;
         let has_deadline = state.volatile.deadlines.contains_key(trial);
         let has_holder = entry.holder().is_some();
-        if is_leased != has_deadline || is_leased != has_holder {
+        let is_watched = state.volatile.advances.contains_key(trial);
+        if [has_deadline, has_holder, is_watched] != [is_leased; 3] {
             broken.push(format!(
-                "trial {trial}: leased {is_leased}, deadline {has_deadline}, holder {has_holder}"
+                "trial {trial}: leased {is_leased}, deadline {has_deadline}, holder {has_holder}, progress watched {is_watched}"
             ));
         }
     }
@@ -107,13 +110,36 @@ fn nothing_happens_after_an_outcome(log: &[Event]) -> Vec<String> {
             }
             Event::TrialCancelled { trial }
             | Event::TrialRevived { trial }
+            | Event::TrialRetried { trial }
             | Event::LeaseGranted { trial, .. }
             | Event::AttemptFailed { trial, .. } => trial,
-            Event::TrialAdded { .. } | Event::SweepSubmitted { .. } => continue,
+            Event::TrialAdded { .. }
+            | Event::SweepSubmitted { .. }
+            | Event::SweepPaused { .. }
+            | Event::SweepResumed { .. } => continue,
         };
         if ended.contains_key(trial) {
             broken.push(format!("trial {trial} changed after its outcome: {}", event.kind()));
         }
     }
     broken
+}
+
+/// A checkpoint is kept only where it may be needed: not for a trial that has ended, nor for one that never ran.
+fn ended_trials_have_no_checkpoint(state: &State) -> Vec<String> {
+    let entries = state.record().trials.iter();
+    let kept = entries.filter(|(_, entry)| entry.checkpoint.is_some());
+    let needless = kept.filter(|(_, entry)| entry.state.is_terminal() || entry.attempts == 0);
+    needless
+        .map(|(trial, entry)| format!("trial {trial} is {} and has a checkpoint", entry.state.name()))
+        .collect()
+}
+
+/// Orders to stop are forgotten with the session that they were given to, or they would grow for ever.
+fn orders_belong_to_sessions(state: &State) -> Vec<String> {
+    let orders = state.volatile.stop_orders.keys();
+    let stray = orders.filter(|(session, _)| !state.volatile.sessions.contains_key(session));
+    stray
+        .map(|(session, trial)| format!("an order to stop {trial} is kept for the gone session {session}"))
+        .collect()
 }

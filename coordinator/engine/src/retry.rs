@@ -35,6 +35,21 @@ pub fn state_after(entry: &TrialEntry, kind: FailureKind, worker: &str) -> Trial
     }
 }
 
+/// Whether a trial keeps its checkpoint after one more failure of this kind. A trial that failed by itself begins anew:
+/// the checkpoint may be why. So does one that took a second worker down.
+#[must_use]
+pub fn keeps_checkpoint(entry: &TrialEntry, kind: FailureKind) -> bool {
+    match kind {
+        FailureKind::Returned | FailureKind::DataUnavailable => true,
+        FailureKind::WorkerLost => entry.failures_of(kind) == 0,
+        FailureKind::Stalled
+        | FailureKind::Panic
+        | FailureKind::BadConfig
+        | FailureKind::OutOfMemory
+        | FailureKind::Internal => false,
+    }
+}
+
 /// How long a trial rests after one more failure of this kind: 1 s, doubling with every failure up to 60 s. Nothing
 /// after a trial was given back, and nothing after its first loss of a worker: that is most often the worker's end.
 #[must_use]

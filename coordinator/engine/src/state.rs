@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::ids::{LeaseNonce, SessionId};
+use domain::outcome::CheckpointRef;
 use domain::{FailureKind, SweepName, Trial, TrialId, TrialState};
 
 use crate::event::Event;
 use crate::input::LeaseKey;
-use crate::volatile::{Progress, Session, Touch, Volatile};
+use crate::volatile::{Advance, Progress, Session, Touch, Volatile};
 
 /// Until when the coordinator serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub struct Settings {
     pub heartbeat_ms: u64,
     /// How long a lease lives without one.
     pub lease_ttl_ms: u64,
+    /// How long a trial may go without an epoch, at least; and how long a worker may take to stop one.
+    pub no_progress_ms: u64,
     /// Until when it serves.
     pub mode: Mode,
 }
@@ -36,6 +39,8 @@ pub struct Sweep {
     pub name: SweepName,
     /// Its trials by ordinal.
     pub trials: Vec<TrialId>,
+    /// Whether a person wants its trials not to be handed out for now.
+    pub is_paused: bool,
 }
 
 /// Who holds or held the last lease of a trial.
@@ -64,6 +69,10 @@ pub struct TrialEntry {
     pub failed_on: BTreeSet<String>,
     /// Workers that were lost while they ran it.
     pub lost_by: BTreeSet<String>,
+    /// How the last attempt ended, where it ended without an outcome and there was none since.
+    pub last_failure: Option<FailureKind>,
+    /// Where the next attempt begins, or the live one began; `None`: at the start.
+    pub checkpoint: Option<CheckpointRef>,
     /// Sweeps that it is part of.
     pub memberships: u32,
 }
@@ -78,6 +87,8 @@ impl TrialEntry {
             failures: BTreeMap::new(),
             failed_on: BTreeSet::new(),
             lost_by: BTreeSet::new(),
+            last_failure: None,
+            checkpoint: None,
             memberships: 0,
         }
     }
@@ -118,19 +129,32 @@ impl Record {
                 self.trials.entry(trial.id).or_insert_with(|| TrialEntry::new(trial.clone()));
             }
             Event::SweepSubmitted { sweep, trials, about: _ } => self.replace_members(sweep, trials),
-            Event::TrialCancelled { trial } => self.set_state(trial, TrialState::Cancelled),
+            Event::TrialCancelled { trial } => self.end(trial, TrialState::Cancelled),
             Event::TrialRevived { trial } => self.set_state(trial, TrialState::Pending),
+            Event::TrialRetried { trial } => {
+                if let Some(entry) = self.trials.get_mut(trial) {
+                    entry.state = TrialState::Pending;
+                    entry.failures.clear();
+                    entry.failed_on.clear();
+                    entry.lost_by.clear();
+                }
+            }
+            Event::SweepPaused { sweep } => self.set_paused(sweep, true),
+            Event::SweepResumed { sweep } => self.set_paused(sweep, false),
             Event::LeaseGranted { trial, attempt, nonce, worker } => {
                 if let Some(entry) = self.trials.get_mut(trial) {
                     entry.state = TrialState::Leased;
                     entry.attempts = *attempt;
                     entry.last = Some(Holding { nonce: *nonce, worker: worker.clone() });
+                    entry.last_failure = None;
                 }
             }
-            Event::AttemptFailed { trial, kind, worker, next, .. } => {
+            Event::AttemptFailed { trial, kind, worker, next, checkpoint, .. } => {
                 if let Some(entry) = self.trials.get_mut(trial) {
                     record_failure(entry, *kind, worker);
                     entry.state = *next;
+                    entry.last_failure = Some(*kind);
+                    entry.checkpoint = *checkpoint;
                 }
             }
             Event::OutcomeAccepted { trial, outcome, .. } => {
@@ -138,8 +162,21 @@ impl Record {
                     domain::OutcomeStatus::Done => TrialState::Done,
                     domain::OutcomeStatus::Diverged => TrialState::Diverged,
                 };
-                self.set_state(trial, state);
+                self.end(trial, state);
             }
+        }
+    }
+
+    fn end(&mut self, trial: &TrialId, state: TrialState) {
+        if let Some(entry) = self.trials.get_mut(trial) {
+            entry.state = state;
+            entry.checkpoint = None;
+        }
+    }
+
+    fn set_paused(&mut self, name: &SweepName, is_paused: bool) {
+        if let Some(sweep) = self.sweeps.iter_mut().find(|sweep| sweep.name == *name) {
+            sweep.is_paused = is_paused;
         }
     }
 
@@ -152,7 +189,7 @@ impl Record {
     fn replace_members(&mut self, name: &SweepName, members: &[TrialId]) {
         let known = self.sweeps.iter().position(|sweep| sweep.name == *name);
         let position = known.unwrap_or_else(|| {
-            self.sweeps.push(Sweep { name: name.clone(), trials: Vec::new() });
+            self.sweeps.push(Sweep { name: name.clone(), trials: Vec::new(), is_paused: false });
             self.sweeps.len() - 1
         });
         let before = std::mem::replace(&mut self.sweeps[position].trials, members.to_vec());
@@ -264,12 +301,15 @@ impl State {
         self.volatile.deadlines = fresh.volatile.deadlines;
         self.volatile.held_back = fresh.volatile.held_back;
         self.volatile.progress = fresh.volatile.progress;
+        self.volatile.advances = fresh.volatile.advances;
     }
 
     fn grant_grace(&mut self, now_ms: u64) {
         let leased = self.record.trials.iter().filter(|(_, entry)| entry.state == TrialState::Leased);
         let deadline = now_ms.saturating_add(self.settings.lease_ttl_ms);
         self.volatile.deadlines = leased.map(|(trial, _)| (*trial, deadline)).collect();
+        let trials = self.volatile.deadlines.keys();
+        self.volatile.advances = trials.map(|trial| (*trial, Advance::begin(now_ms))).collect();
     }
 
     /// Makes a recorded fact part of the state. The live path and replay are this one function.
@@ -279,10 +319,15 @@ impl State {
             Event::AttemptFailed { trial, .. }
             | Event::OutcomeAccepted { trial, .. }
             | Event::TrialCancelled { trial } => self.volatile.lease_ended(trial),
-            Event::LeaseGranted { trial, .. } | Event::TrialRevived { trial } => {
+            Event::LeaseGranted { trial, .. }
+            | Event::TrialRevived { trial }
+            | Event::TrialRetried { trial } => {
                 self.volatile.held_back.remove(trial);
             }
-            Event::TrialAdded { .. } | Event::SweepSubmitted { .. } => {}
+            Event::TrialAdded { .. }
+            | Event::SweepSubmitted { .. }
+            | Event::SweepPaused { .. }
+            | Event::SweepResumed { .. } => {}
         }
     }
 
@@ -332,7 +377,7 @@ impl State {
         live.filter_map(|entry| entry.holder().map(|worker| (entry, worker)))
     }
 
-    /// Whether the trials of this sweep are handed out.
+    /// Whether this run of the coordinator is concerned with this sweep; a paused one is, though it rests.
     #[must_use]
     pub fn is_active(&self, sweep: &Sweep) -> bool {
         match self.settings.mode {

@@ -1,7 +1,8 @@
 //! A person wants the rest of a sweep not to run.
 
-use domain::SweepName;
+use domain::{SweepName, TrialState};
 
+use crate::decide::failure::forget_checkpoint;
 use crate::decision::{Decision, Effect, Rejection, Reply};
 use crate::event::Event;
 use crate::state::State;
@@ -14,17 +15,13 @@ pub(super) fn cancel_sweep(state: &State, sweep: SweepName) -> Decision {
     };
     let entries = known.trials.iter().filter_map(|trial| state.trial(trial));
     let unwanted = entries.filter(|entry| entry.memberships <= 1 && !entry.state.is_terminal());
-    let events: Vec<Event> = unwanted.map(|entry| Event::TrialCancelled { trial: entry.trial.id }).collect();
-    let ends = events.iter().filter_map(|event| match event {
-        Event::TrialCancelled { trial } => {
-            Some(Effect::TrialEnded { trial: *trial, state: domain::TrialState::Cancelled })
-        }
-        _ => None,
-    });
-    Decision {
-        effects: ends.collect(),
-        reply: Ok(Reply::Cancelled(events.len() as u64)),
-        touches: Vec::new(),
-        events,
+    let mut decision = Decision::answer(Ok(Reply::Cancelled(0)));
+    for entry in unwanted {
+        let trial = entry.trial.id;
+        decision.events.push(Event::TrialCancelled { trial });
+        decision.effects.push(Effect::TrialEnded { trial, state: TrialState::Cancelled });
+        decision.effects.extend(forget_checkpoint(entry));
     }
+    decision.reply = Ok(Reply::Cancelled(decision.events.len() as u64));
+    decision
 }

@@ -1,7 +1,9 @@
 //! A worker lives: its leases live on, and it hears what it must drop.
 
-use domain::TrialState;
+use std::collections::BTreeSet;
+
 use domain::ids::SessionId;
+use domain::{FailureKind, TrialId, TrialState};
 
 use crate::decide::known_session;
 use crate::decision::{Decision, Directive, Reply};
@@ -21,15 +23,19 @@ pub(super) fn heartbeat(
     let until_ms = now_ms.saturating_add(state.settings().lease_ttl_ms);
     let mut touches = vec![Touch::Heard { session, at_ms: now_ms }];
     let mut directives = Vec::new();
+    touches.extend(obeyed(state, session, &running));
     for report in running {
         let trial = report.key.trial;
         match verdict(state, &report) {
             Verdict::Live => {
-                touches.push(Touch::LeaseExtended { trial, until_ms });
-                touches.push(Touch::Progressed { trial, progress: progress_of(report) });
+                touches.push(Touch::LeaseExtended { trial, until_ms, at_ms: now_ms });
+                touches.push(Touch::Progressed { trial, progress: progress_of(report), at_ms: now_ms });
             }
             Verdict::GoOn => {}
-            Verdict::Stop(directive) => directives.push((trial, directive)),
+            Verdict::Stop(directive) => {
+                touches.push(Touch::ToldToStop { session, trial, at_ms: now_ms });
+                directives.push((trial, directive));
+            }
         }
     }
     let reply = Reply::Heartbeat { directives, drain: state.is_draining() };
@@ -52,9 +58,18 @@ fn verdict(state: &State, report: &RunningTrial) -> Verdict {
     }
     match (entry.is_last_attempt(&report.key), entry.state) {
         (true, TrialState::Leased) => Verdict::Live,
-        (true, TrialState::Pending) => Verdict::GoOn,
+        // One that stood still is to make room; one that was silent for too long may go on, nobody took it over.
+        (true, TrialState::Pending) if entry.last_failure != Some(FailureKind::Stalled) => Verdict::GoOn,
         _ => Verdict::Stop(Directive::Superseded),
     }
+}
+
+/// Orders to stop of which the worker says nothing any more.
+fn obeyed(state: &State, session: SessionId, running: &[RunningTrial]) -> Vec<Touch> {
+    let named: BTreeSet<TrialId> = running.iter().map(|report| report.key.trial).collect();
+    let orders = state.volatile.stop_orders.keys().filter(|(holder, _)| *holder == session);
+    let gone = orders.filter(|(_, trial)| !named.contains(trial));
+    gone.map(|(_, trial)| Touch::Obeyed { session, trial: *trial }).collect()
 }
 
 fn progress_of(report: RunningTrial) -> Progress {

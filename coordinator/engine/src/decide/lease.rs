@@ -6,7 +6,7 @@ use domain::ids::{LeaseNonce, SessionId};
 use domain::{TrialId, TrialState};
 
 use crate::MAX_GRANTS_PER_CALL;
-use crate::decide::known_session;
+use crate::decide::{expire, known_session};
 use crate::decision::{Decision, LeaseGrant, Reply};
 use crate::event::Event;
 use crate::state::{State, TrialEntry};
@@ -33,7 +33,8 @@ pub(super) fn lease(
     let want = want.min(worker.slots) as usize;
     let held: Vec<&TrialEntry> =
         state.leases().filter(|(_, holder)| *holder == worker.name).map(|(entry, _)| entry).collect();
-    let may_grant = if state.is_draining() { 0 } else { want.saturating_sub(held.len()) };
+    let rests = state.is_draining() || state.volatile.is_held_up || disobeys(state, now_ms, session);
+    let may_grant = if rests { 0 } else { want.saturating_sub(held.len()) };
     let fresh = choose(state, now_ms, &worker.name, may_grant.min(nonces.len()).min(MAX_GRANTS_PER_CALL));
 
     let mut leases: Vec<LeaseGrant> = held.iter().filter_map(|entry| grant_again(entry)).collect();
@@ -41,6 +42,7 @@ pub(super) fn lease(
         trial: entry.trial.clone(),
         attempt: entry.attempts + 1,
         nonce: *nonce,
+        checkpoint: entry.checkpoint,
     });
     let old_count = leases.len();
     leases.extend(new_leases);
@@ -52,11 +54,13 @@ pub(super) fn lease(
         worker: worker.name.clone(),
     });
     let until_ms = now_ms.saturating_add(state.settings().lease_ttl_ms);
-    let extended = leases.iter().map(|lease| Touch::LeaseExtended { trial: lease.trial.id, until_ms });
+    // Heartbeats keep a lease, questions do not: a worker that forgot one would hold it for ever.
+    let begun = leases[old_count..].iter();
+    let begun = begun.map(|lease| Touch::LeaseExtended { trial: lease.trial.id, until_ms, at_ms: now_ms });
     let heard = Touch::Heard { session, at_ms: now_ms };
     Decision {
         events: events.collect(),
-        touches: extended.chain([heard]).collect(),
+        touches: begun.chain([heard]).collect(),
         effects: Vec::new(),
         reply: Ok(Reply::Leases {
             retry_after_ms: if leases.len() < want { idle_retry_ms(state) } else { 0 },
@@ -69,7 +73,18 @@ pub(super) fn lease(
 /// Asking again returns the same lease: a reply that was lost costs nothing.
 fn grant_again(entry: &TrialEntry) -> Option<LeaseGrant> {
     let last = entry.last.as_ref()?;
-    Some(LeaseGrant { trial: entry.trial.clone(), attempt: entry.attempts, nonce: last.nonce })
+    Some(LeaseGrant {
+        trial: entry.trial.clone(),
+        attempt: entry.attempts,
+        nonce: last.nonce,
+        checkpoint: entry.checkpoint,
+    })
+}
+
+/// Whether the worker goes on with something although it was told to stop long ago.
+fn disobeys(state: &State, now_ms: u64, session: SessionId) -> bool {
+    let mut orders = state.volatile.stop_orders.iter().filter(|((holder, _), _)| *holder == session);
+    orders.any(|(_, order)| expire::is_overdue(state, now_ms, order.since_ms))
 }
 
 /// Up to `limit` trials that may run now, those that have not failed on this worker first.
@@ -80,7 +95,7 @@ fn choose<'a>(state: &'a State, now_ms: u64, worker: &str, limit: usize) -> Vec<
         return chosen;
     }
     let mut seen: BTreeSet<TrialId> = BTreeSet::new();
-    let sweeps = state.record().sweeps.iter().filter(|sweep| state.is_active(sweep));
+    let sweeps = state.record().sweeps.iter().filter(|sweep| state.is_active(sweep) && !sweep.is_paused);
     for entry in sweeps.flat_map(|sweep| &sweep.trials).filter_map(|trial| state.trial(trial)) {
         if chosen.len() == limit {
             return chosen;

@@ -1,6 +1,7 @@
 //! One function a kind of input; each is pure and fits a screen or two.
 
 mod cancel;
+mod control;
 mod expire;
 mod failure;
 mod heartbeat;
@@ -22,6 +23,9 @@ pub fn decide(state: &State, now_ms: u64, input: Input) -> Decision {
     match input {
         Input::SubmitSweep { sweep, about, trials } => submit::submit(state, sweep, about, trials),
         Input::CancelSweep { sweep } => cancel::cancel_sweep(state, sweep),
+        Input::PauseSweep { sweep } => control::pause(state, sweep),
+        Input::ResumeSweep { sweep } => control::resume(state, sweep),
+        Input::RetryFailed { sweep } => control::retry_failed(state, sweep),
         Input::Register { worker, session } => register::register(state, now_ms, worker, session),
         Input::Identify { session } => match known_session(state, &session) {
             Ok(_) => Decision::answer(Ok(Reply::Acknowledged)),
@@ -32,11 +36,16 @@ pub fn decide(state: &State, now_ms: u64, input: Input) -> Decision {
         Input::ReportOutcome { session, key, outcome } => {
             report::outcome(state, now_ms, session, key, outcome)
         }
-        Input::ReportFailure { session, key, kind, message } => {
-            report::failure(state, now_ms, session, key, kind, &message)
+        Input::ReportFailure { session, key, kind, message, checkpoint } => {
+            let failure = failure::Failure { kind, message: &message, left: checkpoint };
+            report::failure(state, now_ms, session, key, &failure)
         }
+        Input::FindCheckpoint { session, key } => report::checkpoint(state, session, key),
         Input::Leave { session } => register::leave(state, now_ms, session),
         Input::WorkerGone { worker } => register::worker_gone(state, now_ms, &worker),
+        Input::Hold { is_on } => {
+            Decision { touches: vec![Touch::HeldUp { is_on }], ..Decision::answer(Ok(Reply::Acknowledged)) }
+        }
         Input::Drain => {
             Decision { touches: vec![Touch::DrainBegun], ..Decision::answer(Ok(Reply::Acknowledged)) }
         }

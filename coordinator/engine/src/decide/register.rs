@@ -3,7 +3,8 @@
 use domain::ids::SessionId;
 use domain::{FailureKind, TrialId};
 
-use crate::decide::{failure, known_session};
+use crate::decide::failure::{self, Failure};
+use crate::decide::known_session;
 use crate::decision::{Decision, Effect, Rejection, Reply};
 use crate::input::WorkerInfo;
 use crate::state::State;
@@ -71,7 +72,8 @@ fn free_all(state: &State, now_ms: u64, worker: &str, kind: FailureKind, message
         state.leases().filter(|(_, holder)| *holder == worker).map(|(entry, _)| entry.trial.id).collect();
     for trial in held {
         if let Some(entry) = state.trial(&trial) {
-            failure::fail_live_attempt(&mut decision, now_ms, entry, kind, message);
+            let failure = Failure { kind, message, left: None };
+            failure::fail_live_attempt(&mut decision, now_ms, entry, &failure);
         }
     }
     let sessions: Vec<SessionId> = sessions_of(state, worker).collect();

@@ -1,9 +1,10 @@
 //! A trial's end is reported: at most one outcome counts, and repeating a report changes nothing.
 
 use domain::ids::SessionId;
-use domain::{FailureKind, Outcome, OutcomeStatus, TrialState};
+use domain::{Outcome, OutcomeStatus, TrialState};
 
-use crate::decide::{failure as failing, known_session};
+use crate::decide::failure::{self as failing, Failure};
+use crate::decide::known_session;
 use crate::decision::{Decision, Effect, Rejection, Reply};
 use crate::event::Event;
 use crate::input::LeaseKey;
@@ -35,6 +36,7 @@ pub(super) fn outcome(
                 OutcomeStatus::Diverged => TrialState::Diverged,
             };
             decision.effects.push(Effect::TrialEnded { trial: key.trial, state: ended });
+            decision.effects.extend(failing::forget_checkpoint(entry));
             decision.events.push(Event::OutcomeAccepted {
                 trial: key.trial,
                 attempt: key.attempt,
@@ -56,8 +58,7 @@ pub(super) fn failure(
     now_ms: u64,
     session: SessionId,
     key: LeaseKey,
-    kind: FailureKind,
-    message: &str,
+    failure: &Failure<'_>,
 ) -> Decision {
     if let Err(rejection) = known_session(state, &session) {
         return Decision::answer(Err(rejection));
@@ -69,7 +70,7 @@ pub(super) fn failure(
     let mut decision = Decision::answer(Ok(Reply::Acknowledged));
     decision.touches.push(Touch::Heard { session, at_ms: now_ms });
     match entry.state {
-        TrialState::Leased => failing::fail_live_attempt(&mut decision, now_ms, entry, kind, message),
+        TrialState::Leased => failing::fail_live_attempt(&mut decision, now_ms, entry, failure),
         // This attempt has ended without an outcome already: said twice, or after its lease ran out.
         TrialState::Pending | TrialState::Failed | TrialState::Poisoned | TrialState::Cancelled => {}
         TrialState::Done | TrialState::Diverged => {
@@ -77,6 +78,17 @@ pub(super) fn failure(
         }
     }
     decision
+}
+
+/// The checkpoint at which the holder of a lease is to begin.
+pub(super) fn checkpoint(state: &State, session: SessionId, key: LeaseKey) -> Decision {
+    let found = known_session(state, &session).and_then(|_| last_attempt(state, &key)).and_then(|entry| {
+        if entry.state != TrialState::Leased {
+            return Err(Rejection::Ended { trial: key.trial, state: entry.state });
+        }
+        entry.checkpoint.map(Reply::Checkpoint).ok_or(Rejection::NoCheckpoint { trial: key.trial })
+    });
+    Decision::answer(found)
 }
 
 /// The trial of `key`, if `key` is its last attempt.

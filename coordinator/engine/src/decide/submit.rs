@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use domain::{SweepName, Trial, TrialId, TrialState};
 
 use crate::MAX_TRIALS_PER_SWEEP;
+use crate::decide::failure::forget_checkpoint;
 use crate::decision::{Decision, Rejection, Reply, SubmitReceipt};
 use crate::event::Event;
-use crate::state::State;
+use crate::state::{State, TrialEntry};
 use crate::volatile::Touch;
 
 pub(super) fn submit(state: &State, sweep: SweepName, about: String, trials: Vec<Trial>) -> Decision {
@@ -17,6 +18,9 @@ pub(super) fn submit(state: &State, sweep: SweepName, about: String, trials: Vec
             found: trials.len(),
         }));
     }
+    if state.volatile.is_held_up {
+        return Decision::answer(Err(Rejection::NoRoom));
+    }
     let mut seen = BTreeSet::new();
     let unique: Vec<Trial> = trials.into_iter().filter(|trial| seen.insert(trial.id)).collect();
     let members: Vec<TrialId> = unique.iter().map(|trial| trial.id).collect();
@@ -25,7 +29,9 @@ pub(super) fn submit(state: &State, sweep: SweepName, about: String, trials: Vec
 
     let revived = members.iter().filter(|trial| state_of(state, trial) == Some(TrialState::Cancelled));
     let revivals: Vec<Event> = revived.map(|trial| Event::TrialRevived { trial: *trial }).collect();
-    let cancellations = orphans(state, &sweep, &seen);
+    let orphans = orphans(state, &sweep, &seen);
+    let cancellations = orphans.iter().map(|entry| Event::TrialCancelled { trial: entry.trial.id });
+    let effects = orphans.iter().filter_map(|entry| forget_checkpoint(entry)).collect();
     let added = unique.into_iter().filter(|trial| state.trial(&trial.id).is_none());
 
     let mut events: Vec<Event> = added.map(|trial| Event::TrialAdded { trial }).collect();
@@ -35,7 +41,7 @@ pub(super) fn submit(state: &State, sweep: SweepName, about: String, trials: Vec
     Decision {
         events,
         touches: vec![Touch::SweepActivated { sweep }],
-        effects: Vec::new(),
+        effects,
         reply: Ok(Reply::Submitted(receipt)),
     }
 }
@@ -49,12 +55,10 @@ fn stays_ended(state: &State, trial: &TrialId) -> bool {
     state_of(state, trial).is_some_and(|at| at.is_terminal() && at != TrialState::Cancelled)
 }
 
-/// Cancels trials that only the sweep's last grid wanted and that have not ended.
-fn orphans(state: &State, sweep: &SweepName, wanted: &BTreeSet<TrialId>) -> Vec<Event> {
+/// Trials that only the sweep's last grid wanted and that have not ended.
+fn orphans<'a>(state: &'a State, sweep: &SweepName, wanted: &BTreeSet<TrialId>) -> Vec<&'a TrialEntry> {
     let before = state.sweep(sweep).map_or(&[][..], |known| &known.trials);
-    let dropped = before.iter().filter(|trial| !wanted.contains(trial));
-    let unwanted = dropped.filter(|trial| {
-        state.trial(trial).is_some_and(|entry| entry.memberships <= 1 && !entry.state.is_terminal())
-    });
-    unwanted.map(|trial| Event::TrialCancelled { trial: *trial }).collect()
+    let dropped =
+        before.iter().filter(|trial| !wanted.contains(trial)).filter_map(|trial| state.trial(trial));
+    dropped.filter(|entry| entry.memberships <= 1 && !entry.state.is_terminal()).collect()
 }

@@ -1,20 +1,25 @@
 //! Sets a scene: an engine with its log and its own time, driven by single inputs.
 
 use domain::config::{Config, EvaluationSpec, ModelSpec, PcaSpec};
-use domain::ids::{Fingerprint, LeaseNonce, SessionId};
-use domain::outcome::{Diagnostics, Environment};
-use domain::{Outcome, OutcomeStatus, SweepName, Trial, TrialId, TrialState};
+use domain::ids::{ArtifactHash, Fingerprint, LeaseNonce, SessionId};
+use domain::outcome::{CheckpointRef, Diagnostics, Environment};
+use domain::{FailureKind, Outcome, OutcomeStatus, SweepName, Trial, TrialId, TrialState};
 use sweep_engine::{
     Decision, Event, Input, LeaseKey, Mode, Rejection, Reply, RunningTrial, Settings, State, WorkerInfo,
     decide, invariants,
 };
 
 pub(crate) const TTL_MS: u64 = 30_000;
+pub(crate) const NO_PROGRESS_MS: u64 = 600_000;
 
 pub(crate) fn trial(seed: u64) -> Trial {
     let model = ModelSpec::Pca(PcaSpec { latent_dim: 2 });
     let config = Config { model, train: None, evaluation: EvaluationSpec::default() };
     Trial::new(config, seed, Fingerprint::of(b"data"))
+}
+
+pub(crate) fn checkpoint(content: &[u8]) -> CheckpointRef {
+    CheckpointRef { hash: ArtifactHash::of(content), bytes: content.len() as u64, epoch: 7 }
 }
 
 pub(crate) fn outcome() -> Outcome {
@@ -37,7 +42,8 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) fn new(mode: Mode) -> Self {
-        let settings = Settings { heartbeat_ms: 5_000, lease_ttl_ms: TTL_MS, mode };
+        let settings =
+            Settings { heartbeat_ms: 5_000, lease_ttl_ms: TTL_MS, no_progress_ms: NO_PROGRESS_MS, mode };
         Self { state: State::new(settings), log: Vec::new(), now_ms: 1_000_000, drawn: 0 }
     }
 
@@ -112,15 +118,32 @@ impl Scene {
     }
 
     pub(crate) fn heartbeat(&mut self, session: SessionId, keys: &[LeaseKey]) -> Result<Reply, Rejection> {
+        self.heartbeat_at(session, keys, 1, "train")
+    }
+
+    pub(crate) fn heartbeat_at(
+        &mut self,
+        session: SessionId,
+        keys: &[LeaseKey],
+        epoch: u32,
+        phase: &str,
+    ) -> Result<Reply, Rejection> {
         let running = keys.iter().map(|key| RunningTrial {
             key: *key,
-            epoch: 1,
-            epochs: 2,
+            epoch,
+            epochs: 200,
             loss_per_cell: Some(1.0),
-            phase: "train".to_owned(),
+            phase: phase.to_owned(),
         });
         let running = running.collect();
         self.step(Input::Heartbeat { session, running }).reply
+    }
+
+    /// Gives a trial back with a checkpoint of this content.
+    pub(crate) fn give_back(&mut self, session: SessionId, key: LeaseKey, content: &[u8]) -> Decision {
+        let checkpoint = Some(checkpoint(content));
+        let (kind, message) = (FailureKind::Returned, String::new());
+        self.step(Input::ReportFailure { session, key, kind, message, checkpoint })
     }
 
     pub(crate) fn done(&mut self, session: SessionId, key: LeaseKey) -> Result<Reply, Rejection> {

@@ -6,7 +6,10 @@ use sweep_engine::{Directive, Input, Mode, Rejection, Reply, SubmitReceipt};
 use crate::scene::{Scene, TTL_MS, trial};
 
 fn fail(scene: &mut Scene, session: domain::ids::SessionId, key: sweep_engine::LeaseKey, kind: FailureKind) {
-    scene.step(Input::ReportFailure { session, key, kind, message: String::new() }).reply.unwrap();
+    scene
+        .step(Input::ReportFailure { session, key, kind, message: String::new(), checkpoint: None })
+        .reply
+        .unwrap();
 }
 
 #[test]
