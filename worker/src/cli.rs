@@ -10,7 +10,8 @@ use sweep_proto::join::{JoinToken, TOKEN_FILE_ENV};
 
 use crate::back_off::Pace;
 use crate::config::{
-    CoordinatorUrl, EngineChoice, MAX_NAME_LEN, MAX_SLOTS, ParentBond, WorkerOptions, default_cache,
+    CoordinatorUrl, EngineChoice, MAX_NAME_LEN, MAX_SLOTS, OBEY_LIMIT, ParentBond, WorkerOptions,
+    default_cache,
 };
 
 /// Leases trials from a coordinator, trains and scores them, and hands the results back.
@@ -50,6 +51,10 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_duration)]
     connect_timeout: Duration,
 
+    /// How often a trial in training is put on this host's disk: a kill costs at most so much
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_duration)]
+    checkpoint_every: Duration,
+
     /// Say nothing but warnings and errors
     #[arg(long, short)]
     quiet: bool,
@@ -84,6 +89,8 @@ impl Cli {
             connect_timeout: (!self.connect_timeout.is_zero()).then_some(self.connect_timeout),
             quiet: self.quiet,
             parent: self.exit_with_parent.map_or(ParentBond::None, ParentBond::Parent),
+            obey_limit: OBEY_LIMIT,
+            checkpoint_every: self.checkpoint_every,
             pace: Pace::default(),
         })
     }

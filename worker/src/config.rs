@@ -14,6 +14,9 @@ pub const MAX_SLOTS: usize = 1024;
 /// Longest `--name`, in bytes; process id and launch are appended to it.
 pub const MAX_NAME_LEN: usize = 100;
 
+/// How long a trial may take to stop: it looks up after every epoch, and scoring does not look up at all.
+pub const OBEY_LIMIT: Duration = Duration::from_secs(600);
+
 /// Which code trains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum EngineChoice {
@@ -54,6 +57,10 @@ pub struct WorkerOptions {
     pub quiet: bool,
     /// Whether to end with the parent.
     pub parent: ParentBond,
+    /// How long a trial may take to stop once it is told to; [`OBEY_LIMIT`].
+    pub obey_limit: Duration,
+    /// How often a trial in training is put on this host's disk, for the case of a kill.
+    pub checkpoint_every: Duration,
     /// Delays between tries to reach the coordinator.
     pub pace: Pace,
 }

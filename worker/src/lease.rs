@@ -1,6 +1,7 @@
 //! Reads a lease as it came over the wire. The trial's id is a hash of all that decides its numbers: the worker makes
 //! it anew and trains nothing whose id is another.
 
+use domain::outcome::CheckpointRef;
 use domain::{Config, FailureKind, Trial};
 use sweep_proto::convert::{self, LeaseKey, WireError};
 use sweep_proto::v1;
@@ -11,6 +12,8 @@ use crate::runner::TrialFailure;
 #[derive(Debug)]
 pub(crate) struct CheckedLease {
     pub(crate) key: LeaseKey,
+    /// Where the trial may begin.
+    pub(crate) checkpoint: Option<CheckpointRef>,
     pub(crate) trial: Result<Trial, TrialFailure>,
 }
 
@@ -22,7 +25,9 @@ pub(crate) fn check(lease: &v1::Lease) -> Result<CheckedLease, WireError> {
     let key =
         v1::LeaseKey { trial_id: lease.trial_id.clone(), attempt: lease.attempt, nonce: lease.nonce.clone() };
     let key = LeaseKey::from_wire(Some(&key))?;
-    Ok(CheckedLease { key, trial: trial_of(lease, &key) })
+    // One that is named wrongly is as good as none: the trial begins at the start.
+    let checkpoint = convert::checkpoint_from_wire(lease.checkpoint.as_ref()).unwrap_or_default();
+    Ok(CheckedLease { key, checkpoint, trial: trial_of(lease, &key) })
 }
 
 fn trial_of(lease: &v1::Lease, key: &LeaseKey) -> Result<Trial, TrialFailure> {
@@ -60,6 +65,7 @@ mod tests {
             seed: 7,
             data_fingerprint: trial.data.as_bytes().to_vec().into(),
             ttl_ms: 30_000,
+            checkpoint: None,
         };
         (trial, lease)
     }

@@ -6,10 +6,14 @@
 //! Must not live here: what a model is, what a score is, which trial comes next, and anything that is stored for good.
 #![forbid(unsafe_code)]
 
+pub mod alone;
 mod back_off;
+mod beginning;
+mod checkpoint;
 mod cli;
 mod clock;
 pub mod config;
+mod cores;
 mod dataset_cache;
 pub mod ending;
 mod heartbeat;
@@ -22,6 +26,7 @@ pub mod runner;
 mod running;
 mod screen;
 pub mod session;
+mod shelf;
 mod signals;
 mod slots;
 mod spool;
@@ -56,6 +61,7 @@ where
     T: Into<OsString> + Clone,
 {
     let limited = models::limit_threads();
+    models::keep_freed_memory();
     let cli = match cli::Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
@@ -82,7 +88,7 @@ where
 pub fn run(options: &WorkerOptions) -> ExitCode {
     let orders = Arc::new(OrderBoard::default());
     let listening = signals::listen(&orders, options.parent);
-    let ending = match (listening, Trainer::new(options.engine)) {
+    let ending = match (listening, Trainer::new(options.engine, options.slots)) {
         (Ok(()), Ok(trainer)) => session::run(options, Arc::new(trainer), &orders),
         (Err(error), _) => Ending::BadSetup(format!("signals cannot be listened to: {error}")),
         (_, Err(words)) => Ending::BadSetup(words),

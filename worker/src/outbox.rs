@@ -6,21 +6,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::FailureKind;
-use domain::ids::SessionId;
+use domain::ids::{ArtifactHash, SessionId};
+use domain::outcome::CheckpointRef;
 use prost::bytes::Bytes;
-use sweep_proto::convert::{LeaseKey, clip_message};
+use sweep_proto::convert::{LeaseKey, checkpoint_to_wire, clip_message};
 use sweep_proto::{CHUNK_BYTES, v1};
 use tokio::sync::watch;
 use tonic::{Code, Status};
 
 use crate::link::{CALL_LIMIT, Client, Link, call};
 use crate::orders::OrderBoard;
+use crate::runner::Saved;
 use crate::running::{StopReason, TrialHandle};
 use crate::spool::{Spool, SpoolError, SpooledOutcome};
 use crate::verdict::{self, Verdict};
 
 /// Longest wait for one artifact to be taken: 150 MB over a slow line.
 const ARTIFACT_LIMIT: Duration = Duration::from_secs(300);
+
+/// Longest wait for a checkpoint to be taken: whoever takes a worker's machine away gives it half a minute.
+const CHECKPOINT_LIMIT: Duration = Duration::from_secs(20);
 
 /// The end of one trial.
 #[derive(Debug, Clone)]
@@ -33,6 +38,8 @@ pub(crate) enum Content {
         kind: FailureKind,
         /// Words for people.
         message: String,
+        /// Where the trial stood.
+        saved: Option<Saved>,
     },
 }
 
@@ -217,7 +224,7 @@ impl Outbox {
     async fn tell_refusal(&self, client: &mut Client, key: LeaseKey, why: &str) {
         let Some(session) = self.link.session_now() else { return };
         let message = format!("the coordinator refused the outcome: {why}");
-        let request = failure_request(session.id, key, FailureKind::Internal, &message);
+        let request = failure_request(session.id, key, FailureKind::Internal, &message, None);
         if let Err(status) = call(CALL_LIMIT, client.report_failure(request)).await {
             tracing::warn!(why = verdict::words(&status), "the refusal of an outcome could not be reported");
         }
@@ -233,13 +240,18 @@ async fn dropped(handle: Option<&TrialHandle>) -> StopReason {
 
 async fn send(client: &mut Client, session: SessionId, parcel: &Parcel) -> Result<(), Status> {
     match &parcel.content {
-        Content::Failure { kind, message } => {
-            let request = failure_request(session, parcel.key, *kind, message);
+        Content::Failure { kind, message, saved } => {
+            let checkpoint = match saved {
+                Some(saved) => put_checkpoint(client, session, saved).await?,
+                None => None,
+            };
+            let request = failure_request(session, parcel.key, *kind, message, checkpoint);
             call(CALL_LIMIT, client.report_failure(request)).await.map(drop)
         }
         Content::Outcome(content) => {
             for artifact in &content.artifacts {
-                put_artifact(client, session, artifact).await?;
+                let purpose = v1::ArtifactPurpose::Unspecified;
+                put_artifact(client, session, artifact, purpose, ARTIFACT_LIMIT).await?;
             }
             let request = v1::ReportOutcomeRequest {
                 session: session.as_bytes().to_vec().into(),
@@ -256,16 +268,45 @@ fn failure_request(
     key: LeaseKey,
     kind: FailureKind,
     message: &str,
+    checkpoint: Option<v1::CheckpointRef>,
 ) -> v1::ReportFailureRequest {
     v1::ReportFailureRequest {
         session: session.as_bytes().to_vec().into(),
         lease: Some(key.to_wire()),
         kind: kind.name().to_owned(),
         message: clip_message(message),
+        checkpoint,
     }
 }
 
-async fn put_artifact(client: &mut Client, session: SessionId, content: &Bytes) -> Result<(), Status> {
+/// Sends where a trial stood. Without it the trial is given back all the same and begins anew; only a session that is
+/// unknown is worth another try.
+async fn put_checkpoint(
+    client: &mut Client,
+    session: SessionId,
+    saved: &Saved,
+) -> Result<Option<v1::CheckpointRef>, Status> {
+    let purpose = v1::ArtifactPurpose::Checkpoint;
+    match put_artifact(client, session, &saved.bytes, purpose, CHECKPOINT_LIMIT).await {
+        Ok(()) => {}
+        Err(status) if verdict::judge(&status) == Verdict::UnknownSession => return Err(status),
+        Err(status) => {
+            let why = verdict::words(&status);
+            tracing::warn!(why, "a checkpoint cannot be handed over; the trial is given back without it");
+            return Ok(None);
+        }
+    }
+    let (hash, bytes) = (ArtifactHash::of(&saved.bytes), saved.bytes.len() as u64);
+    Ok(Some(checkpoint_to_wire(&CheckpointRef { hash, bytes, epoch: saved.epoch })))
+}
+
+async fn put_artifact(
+    client: &mut Client,
+    session: SessionId,
+    content: &Bytes,
+    purpose: v1::ArtifactPurpose,
+    limit: Duration,
+) -> Result<(), Status> {
     let mut messages = Vec::with_capacity(content.len().div_ceil(CHUNK_BYTES).max(1));
     let mut rest = content.clone();
     loop {
@@ -279,5 +320,6 @@ async fn put_artifact(client: &mut Client, session: SessionId, content: &Bytes) 
     first.session = session.as_bytes().to_vec().into();
     first.hash = blake3::hash(content).as_bytes().to_vec().into();
     first.total = content.len() as u64;
-    call(ARTIFACT_LIMIT, client.put_artifact(tokio_stream::iter(messages))).await.map(drop)
+    first.set_purpose(purpose);
+    call(limit, client.put_artifact(tokio_stream::iter(messages))).await.map(drop)
 }

@@ -24,8 +24,33 @@ pub struct Hardware {
 pub enum GoOn {
     /// It is.
     Yes,
-    /// Stop at once.
+    /// It is, and where it stands is wanted ([`Observer::keep`]).
+    Save,
+    /// Stop at once and say where it stands: somebody else goes on.
+    Pause,
+    /// Stop at once: nobody wants it any more.
     No,
+}
+
+/// Where a trial stands, as only the trainer reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    /// Epochs done.
+    pub epoch: u32,
+    /// Everything needed to go on.
+    pub bytes: Bytes,
+}
+
+/// What a run tells while it runs.
+pub trait Observer {
+    /// Said after every epoch and at each change of phase; the run does as the answer says.
+    fn progress(&mut self, progress: Progress) -> GoOn;
+
+    /// Said once where the run was given a checkpoint: the epochs that it need not train, or why it begins at the start.
+    fn resumed(&mut self, epochs: Result<u32, String>);
+
+    /// The answer to [`GoOn::Save`].
+    fn keep(&mut self, saved: Saved);
 }
 
 /// A trial that ended with an outcome.
@@ -54,8 +79,8 @@ pub enum RunEnd {
     Finished(Box<Finished>),
     /// Without.
     Failed(TrialFailure),
-    /// It was told not to go on.
-    Stopped,
+    /// It was told not to go on; where it stood, if that was asked for and there is something to save.
+    Stopped(Option<Saved>),
 }
 
 /// Trains and scores trials. One value serves all slots of a worker at once.
@@ -72,9 +97,16 @@ pub trait TrialRunner: Send + Sync + 'static {
     /// Words for people when the file's content is not that data set; it is then fetched again.
     fn open(&self, path: &Path, fingerprint: Fingerprint) -> Result<Self::Data, String>;
 
-    /// Runs `trial` on the calling thread. Calls `watch` after every epoch and at each change of phase, and stops when
-    /// it says so.
-    fn run(&self, trial: &Trial, data: &Self::Data, watch: &mut dyn FnMut(Progress) -> GoOn) -> RunEnd;
+    /// Runs `trial` on the calling thread, from `saved` on if it fits; the outcome does not depend on that. Tells `observer`
+    /// its progress after every epoch, at each change of phase and several times a second while it scores, and stops when
+    /// that says so.
+    fn run(
+        &self,
+        trial: &Trial,
+        data: &Self::Data,
+        saved: Option<Saved>,
+        observer: &mut dyn Observer,
+    ) -> RunEnd;
 }
 
 /// Puts metrics into the order of their table and leaves out what is not finite.

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use domain::TrialId;
 use sweep_proto::convert::LeaseKey;
 use sweep_proto::v1;
 use tokio::sync::watch;
 
+use crate::clock::Stopwatch;
 use crate::orders::DrainCause;
 
 /// What a trial is busy with.
@@ -71,6 +73,8 @@ struct Entry {
     key: LeaseKey,
     progress: Progress,
     stop: watch::Sender<Option<StopReason>>,
+    /// Since when it is to stop.
+    told: Option<Stopwatch>,
 }
 
 /// The table of held trials.
@@ -98,7 +102,7 @@ impl Running {
     /// Takes a lease up and returns the end of it that its training thread holds.
     pub(crate) fn insert(self: &Arc<Self>, key: LeaseKey) -> TrialHandle {
         let (stop, stopped) = watch::channel(None);
-        self.lock().insert(key.trial, Entry { key, progress: Progress::default(), stop });
+        self.lock().insert(key.trial, Entry { key, progress: Progress::default(), stop, told: None });
         TrialHandle { key, table: Arc::clone(self), stopped }
     }
 
@@ -112,14 +116,27 @@ impl Running {
 
     /// Tells the trial of this very lease to stop. A drop outranks a return; the first drop stands.
     pub(crate) fn stop(&self, key: LeaseKey, reason: StopReason) {
-        if let Some(entry) = self.lock().get(&key.trial).filter(|entry| entry.key == key) {
+        if let Some(entry) = self.lock().get_mut(&key.trial).filter(|entry| entry.key == key) {
             tell(entry, reason);
         }
     }
 
     /// Tells every trial to stop.
     pub(crate) fn stop_all(&self, reason: StopReason) {
-        self.lock().values().for_each(|entry| tell(entry, reason));
+        self.lock().values_mut().for_each(|entry| tell(entry, reason));
+    }
+
+    /// Slots whose trial nobody waits for, but that have not let it go yet.
+    pub(crate) fn dropping(&self) -> usize {
+        self.lock().values().filter(|entry| entry.stop.borrow().is_some_and(StopReason::is_drop)).count()
+    }
+
+    /// A trial that was told to stop longer than `limit` ago and has not.
+    pub(crate) fn disobedient(&self, limit: Duration) -> Option<TrialId> {
+        let entries = self.lock();
+        let mut overdue =
+            entries.values().filter(|entry| entry.told.is_some_and(|told| told.elapsed() > limit));
+        overdue.next().map(|entry| entry.key.trial)
     }
 
     /// What the next heartbeat says.
@@ -128,7 +145,8 @@ impl Running {
     }
 }
 
-fn tell(entry: &Entry, reason: StopReason) {
+fn tell(entry: &mut Entry, reason: StopReason) {
+    entry.told.get_or_insert_with(Stopwatch::start);
     entry.stop.send_if_modified(|current| {
         let is_news = current.is_none_or(|old| reason.is_drop() && !old.is_drop());
         if is_news {

@@ -122,7 +122,13 @@ pub(crate) fn result_words(outcome: &Outcome, took: Duration) -> String {
         OutcomeStatus::Done => "done",
         OutcomeStatus::Diverged => "diverged",
     };
-    let shown = [MetricName::SsePerCell, MetricName::LatentKmeansAri, MetricName::Tsne2dKmeansAri];
+    let shown = [
+        MetricName::SsePerCell,
+        MetricName::NllPerCell,
+        MetricName::ValidationNllPerCell,
+        MetricName::LatentKmeansAri,
+        MetricName::Tsne2dKmeansAri,
+    ];
     let numbers = shown.into_iter().filter_map(|name| Some(format!(", {name} {:.4}", outcome.metric(name)?)));
     format!("{status} in {:.1} s{}", took.as_secs_f64(), numbers.collect::<String>())
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use domain::ids::{LeaseNonce, SessionId};
 use domain::outcome::Environment;
-use domain::{FailureKind, Outcome};
+use domain::{FailureKind, Outcome, TrialId};
 use sweep_proto::convert::{LeaseKey, outcome_to_wire};
 use sweep_proto::v1;
 use tokio::runtime::Runtime;
@@ -21,16 +21,17 @@ use tonic::Status;
 use crate::back_off::BackOff;
 use crate::config::WorkerOptions;
 use crate::dataset_cache::DatasetCache;
-use crate::ending::Ending;
+use crate::ending::{EXIT_DRAINED, Ending};
 use crate::heartbeat::{HeartbeatThread, Pulse};
 use crate::host;
 use crate::lease::{self, CheckedLease};
 use crate::link::{self, CALL_LIMIT, Client, Link, Refusal, call};
 use crate::orders::{Order, OrderBoard};
 use crate::outbox::{Content, Delivery, Outbox, Parcel};
-use crate::runner::{Finished, TrialFailure, TrialRunner};
+use crate::runner::{Finished, Saved, TrialFailure, TrialRunner};
 use crate::running::{Running, StopReason, TrialHandle};
 use crate::screen::{self, Screen};
+use crate::shelf::Shelf;
 use crate::slots::{Bench, Job, SlotEnd, SlotEvent, SlotPool};
 use crate::spool::{Spool, SpooledOutcome};
 use crate::verdict::{self, Verdict};
@@ -69,10 +70,12 @@ struct Worker {
     running: Arc<Running>,
     orders: Arc<OrderBoard>,
     outbox: Arc<Outbox>,
+    shelf: Shelf,
     screen: Screen,
     environment: Environment,
     client: Client,
     slots: usize,
+    obey_limit: Duration,
     pool: SlotPool,
     events: mpsc::Receiver<SlotEvent>,
     deliveries: JoinSet<Delivered>,
@@ -119,6 +122,7 @@ impl Worker {
         let inside = runtime.enter();
         let client = link.client();
         let spool = Spool::open(&options.cache).map_err(in_cache(&options.cache))?;
+        let shelf = Shelf::open(&options.cache).map_err(in_cache(&options.cache))?;
         let opener = Arc::clone(&runner);
         let open = Box::new(move |path: &Path, fingerprint| opener.open(path, fingerprint));
         let datasets =
@@ -126,6 +130,9 @@ impl Worker {
         let bench = Bench {
             runner,
             datasets,
+            shelf: shelf.clone(),
+            checkpoint_every: options.checkpoint_every,
+            link: Arc::clone(&link),
             client: client.clone(),
             runtime: runtime.handle().clone(),
             screen: screen.clone(),
@@ -152,6 +159,7 @@ impl Worker {
             running,
             orders: Arc::clone(orders),
             outbox: Arc::new(outbox),
+            shelf,
             screen,
             environment: Environment {
                 worker: name,
@@ -163,6 +171,7 @@ impl Worker {
             },
             client,
             slots,
+            obey_limit: options.obey_limit,
             pool,
             events,
             deliveries: JoinSet::new(),
@@ -253,6 +262,10 @@ impl Worker {
                 Order::Work if self.finished => self.begin_leaving(StopReason::Superseded),
                 Order::Work => {}
             }
+            if let Some(trial) = self.running.disobedient(self.obey_limit) {
+                self.end_over(trial);
+                continue;
+            }
             let may_ask = !self.is_leaving() && self.asks.is_empty() && self.running.len() < self.slots;
             tokio::select! {
                 Some(event) = self.events.recv() => self.on_slot_event(event),
@@ -263,8 +276,23 @@ impl Worker {
                 },
                 () = tokio::time::sleep_until(self.next_ask), if may_ask => self.ask(),
                 _ = orders.changed() => {}
+                // A look at who was told to stop.
+                () = tokio::time::sleep(self.obey_limit / 4) => {}
                 refusal = &mut *registrar => return self.refused(refusal.ok()),
             }
+        }
+    }
+
+    /// A thread that does not stop cannot be stopped but with its process: everything else is kept, and whoever started
+    /// the worker starts another.
+    fn end_over(&self, trial: TrialId) {
+        let is_news = self.orders.give(Order::Stop(EXIT_DRAINED));
+        if is_news {
+            self.screen.warn(&format!(
+                "trial {} was told to stop {} s ago and goes on: this worker ends, what is finished is in the spool",
+                trial.short(),
+                self.obey_limit.as_secs()
+            ));
         }
     }
 
@@ -288,7 +316,8 @@ impl Worker {
     fn ask(&mut self) {
         let (link, running, mut client) =
             (Arc::clone(&self.link), Arc::clone(&self.running), self.client.clone());
-        let want = u32::try_from(self.slots).unwrap_or(u32::MAX);
+        // A slot that was told to drop its trial is not free before it has.
+        let want = u32::try_from(self.slots.saturating_sub(self.running.dropping())).unwrap_or(u32::MAX);
         self.asks.spawn(async move {
             let session =
                 if running.len() == 0 { link.session().await } else { link.session_that_was_heard().await };
@@ -344,31 +373,36 @@ impl Worker {
         let handle = self.running.insert(lease.key);
         match lease.trial {
             Ok(trial) => {
-                if let Err(job) = self.pool.give(Job { trial: Box::new(trial), handle }) {
+                if let Err(job) = self.pool.give(Job {
+                    trial: Box::new(trial),
+                    checkpoint: lease.checkpoint.map(Box::new),
+                    handle,
+                }) {
                     // No thread is idle although a slot is free: the lease is named again at the next question.
                     self.running.remove(job.handle.key);
                 }
             }
-            Err(failure) => self.deliver_failure(handle, failure, lease.key.trial.short()),
+            Err(failure) => self.deliver_failure(handle, failure, lease.key.trial.short(), None),
         }
     }
 
     fn on_slot_event(&mut self, event: SlotEvent) {
         self.pool.note_idle(event.slot);
-        let Job { trial, handle } = event.job;
+        let Job { trial, handle, .. } = event.job;
         let label = screen::label(&trial);
         match event.end {
             SlotEnd::Finished(finished) => {
                 let words = format!("{label}: {}", screen::result_words(&finished.outcome, event.took));
                 self.deliver_outcome(handle, *finished, words);
             }
-            SlotEnd::Failed(failure) => self.deliver_failure(handle, failure, label),
-            SlotEnd::Stopped(StopReason::Return(cause)) => {
+            SlotEnd::Failed(failure) => self.deliver_failure(handle, failure, label, None),
+            SlotEnd::Stopped(StopReason::Return(cause), saved) => {
                 let failure = TrialFailure { kind: FailureKind::Returned, message: cause.words().to_owned() };
-                self.deliver_failure(handle, failure, label);
+                self.deliver_failure(handle, failure, label, saved);
             }
-            SlotEnd::Stopped(reason) => {
+            SlotEnd::Stopped(reason, _) => {
                 self.screen.say(&format!("{label}: dropped, {}", drop_words(reason)));
+                self.shelf.forget(handle.key.trial);
                 self.let_go(handle.key);
             }
         }
@@ -397,13 +431,22 @@ impl Worker {
         }
     }
 
-    fn deliver_failure(&mut self, handle: TrialHandle, failure: TrialFailure, label: String) {
+    fn deliver_failure(
+        &mut self,
+        handle: TrialHandle,
+        failure: TrialFailure,
+        label: String,
+        saved: Option<Saved>,
+    ) {
         let TrialFailure { kind, message } = failure;
-        let words = match kind {
-            FailureKind::Returned => format!("{label}: given back"),
+        let words = match (kind, &saved) {
+            (FailureKind::Returned, Some(saved)) => {
+                format!("{label}: given back after epoch {}", saved.epoch)
+            }
+            (FailureKind::Returned, None) => format!("{label}: given back"),
             _ => format!("{label}: failed ({}), {}", kind.name(), verdict::plain(&message)),
         };
-        self.deliver(handle, Content::Failure { kind, message }, words);
+        self.deliver(handle, Content::Failure { kind, message, saved }, words);
     }
 
     fn deliver(&mut self, handle: TrialHandle, content: Content, words: String) {
@@ -426,8 +469,13 @@ impl Worker {
             Delivery::Refused(why) => {
                 self.screen.warn(&format!("{words}; refused by the coordinator: {why}"))
             }
-            Delivery::Lost(why) => self.screen.warn(&format!("{words}; not handed over: {why}")),
+            Delivery::Lost(why) => {
+                self.screen.warn(&format!("{words}; not handed over: {why}"));
+                return self.let_go(key);
+            }
         }
+        // Nobody will go on from here.
+        self.shelf.forget(key.trial);
         self.let_go(key);
     }
 

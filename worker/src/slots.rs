@@ -8,23 +8,28 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Once, mpsc as std_mpsc};
 use std::time::Duration;
 
+use domain::outcome::CheckpointRef;
 use domain::{FailureKind, Trial};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use crate::beginning;
 use crate::clock::Stopwatch;
 use crate::dataset_cache::{DatasetCache, DatasetError};
-use crate::link::Client;
-use crate::runner::{Finished, GoOn, RunEnd, TrialFailure, TrialRunner};
+use crate::link::{Client, Link};
+use crate::runner::{Finished, GoOn, Observer, RunEnd, Saved, TrialFailure, TrialRunner};
 use crate::running::{Phase, Progress, StopReason, TrialHandle};
-use crate::screen::Screen;
+use crate::screen::{self, Screen};
+use crate::shelf::Shelf;
 
 /// Stack of a training thread: t-SNE's space-partitioning tree recurses as deep as cells lie close together.
-const STACK_BYTES: usize = 64 << 20;
+pub(crate) const STACK_BYTES: usize = 64 << 20;
 
 /// One trial to run.
 pub(crate) struct Job {
     pub(crate) trial: Box<Trial>,
+    /// Where its lease says that it may begin.
+    pub(crate) checkpoint: Option<Box<CheckpointRef>>,
     pub(crate) handle: TrialHandle,
 }
 
@@ -35,8 +40,8 @@ pub(crate) enum SlotEnd {
     Finished(Box<Finished>),
     /// Without.
     Failed(TrialFailure),
-    /// It was told to stop.
-    Stopped(StopReason),
+    /// It was told to stop; where it stood, if it is to be given back and has something to give.
+    Stopped(StopReason, Option<Saved>),
 }
 
 /// A slot is free again.
@@ -51,6 +56,9 @@ pub(crate) struct SlotEvent {
 pub(crate) struct Bench<R: TrialRunner> {
     pub(crate) runner: Arc<R>,
     pub(crate) datasets: DatasetCache<R::Data>,
+    pub(crate) shelf: Shelf,
+    pub(crate) checkpoint_every: Duration,
+    pub(crate) link: Arc<Link>,
     pub(crate) client: Client,
     pub(crate) runtime: Handle,
     pub(crate) screen: Screen,
@@ -127,25 +135,91 @@ fn run_job<R: TrialRunner>(slot: usize, bench: &Bench<R>, job: &Job) -> SlotEnd 
         Ok(data) => data,
         Err(end) => return end,
     };
-    let mut last = Progress { phase: Phase::Train, ..Progress::default() };
-    show(last);
-    let mut watch = |progress: Progress| {
-        last = progress;
-        show(progress);
-        if job.handle.stop_reason().is_some() { GoOn::No } else { GoOn::Yes }
+    let saved = match find_beginning(bench, job) {
+        Ok(saved) => saved,
+        Err(end) => return end,
     };
-    let end = bench.runner.run(&job.trial, &data, &mut watch);
-    show(Progress { phase: Phase::Evaluate, ..last });
+    show(Progress { phase: Phase::Train, ..Progress::default() });
+    let mut observer = Watch { slot, bench, job, last: Progress::default(), saved: Stopwatch::start() };
+    let end = bench.runner.run(&job.trial, &data, saved, &mut observer);
+    show(Progress { phase: Phase::Evaluate, ..observer.last });
     match (end, job.handle.stop_reason()) {
-        (_, Some(reason)) if reason.is_drop() => SlotEnd::Stopped(reason),
+        (_, Some(reason)) if reason.is_drop() => SlotEnd::Stopped(reason, None),
         (RunEnd::Finished(finished), _) => SlotEnd::Finished(finished),
         (RunEnd::Failed(failure), _) => SlotEnd::Failed(failure),
-        (RunEnd::Stopped, Some(reason)) => SlotEnd::Stopped(reason),
-        (RunEnd::Stopped, None) => SlotEnd::Failed(TrialFailure {
+        (RunEnd::Stopped(saved), Some(reason)) => {
+            // On this disk first: the worker may be killed while the checkpoint is on its way.
+            saved.iter().for_each(|saved| keep(bench, job, saved));
+            SlotEnd::Stopped(reason, saved)
+        }
+        (RunEnd::Stopped(_), None) => SlotEnd::Failed(TrialFailure {
             kind: FailureKind::Internal,
             message: "training stopped although nobody said so".to_owned(),
         }),
     }
+}
+
+/// What the training thread does with the words of its run.
+struct Watch<'a, R: TrialRunner> {
+    slot: usize,
+    bench: &'a Bench<R>,
+    job: &'a Job,
+    last: Progress,
+    /// Since the trial began or was put on the shelf last.
+    saved: Stopwatch,
+}
+
+impl<R: TrialRunner> Observer for Watch<'_, R> {
+    fn progress(&mut self, progress: Progress) -> GoOn {
+        self.last = progress;
+        self.job.handle.note(progress);
+        self.bench.screen.progress(self.slot, &self.job.trial, &progress);
+        match self.job.handle.stop_reason() {
+            Some(reason) if reason.is_drop() => GoOn::No,
+            Some(_) => GoOn::Pause,
+            None if self.saved.elapsed() >= self.bench.checkpoint_every => GoOn::Save,
+            None => GoOn::Yes,
+        }
+    }
+
+    fn resumed(&mut self, epochs: Result<u32, String>) {
+        let label = screen::label(&self.job.trial);
+        match epochs {
+            Ok(epochs) => self.bench.screen.say(&format!("{label}: goes on after epoch {epochs}")),
+            Err(why) => {
+                self.bench.screen.warn(&format!("{label}: begins anew, its checkpoint is of no use: {why}"))
+            }
+        }
+    }
+
+    fn keep(&mut self, saved: Saved) {
+        keep(self.bench, self.job, &saved);
+        self.saved = Stopwatch::start();
+    }
+}
+
+fn keep<R: TrialRunner>(bench: &Bench<R>, job: &Job, saved: &Saved) {
+    if let Err(error) = bench.shelf.put(job.trial.id, saved) {
+        tracing::warn!(trial = %job.trial.id, %error, "a checkpoint cannot be put on this host's disk");
+    }
+}
+
+fn find_beginning<R: TrialRunner>(bench: &Bench<R>, job: &Job) -> Result<Option<Saved>, SlotEnd> {
+    let mut client = bench.client.clone();
+    let (saved, trouble) = bench.runtime.block_on(async {
+        tokio::select! {
+            biased;
+            reason = job.handle.until_stopped() => Err(SlotEnd::Stopped(reason, None)),
+            found = beginning::find(&mut client, &bench.link, &bench.shelf, job) => Ok(found),
+        }
+    })?;
+    if let Some(why) = trouble {
+        let label = screen::label(&job.trial);
+        bench.screen.warn(&format!(
+            "{label}: its checkpoint is not to be had, what is missing is trained again: {why}"
+        ));
+    }
+    Ok(saved)
 }
 
 fn fetch<R: TrialRunner>(bench: &Bench<R>, job: &Job) -> Result<Arc<R::Data>, SlotEnd> {
@@ -153,7 +227,7 @@ fn fetch<R: TrialRunner>(bench: &Bench<R>, job: &Job) -> Result<Arc<R::Data>, Sl
     let got = bench.runtime.block_on(async {
         tokio::select! {
             biased;
-            reason = job.handle.until_stopped() => Err(SlotEnd::Stopped(reason)),
+            reason = job.handle.until_stopped() => Err(SlotEnd::Stopped(reason, None)),
             got = bench.datasets.get(&mut client, job.trial.data) => Ok(got),
         }
     })?;

@@ -34,6 +34,13 @@ pub(crate) struct Memory {
     pub(crate) outcomes: Vec<(LeaseKey, Outcome)>,
     pub(crate) failures: Vec<v1::ReportFailureRequest>,
     pub(crate) artifacts: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(crate) checkpoints: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// So many checkpoints are refused as they come.
+    pub(crate) checkpoints_to_refuse: u32,
+    /// The next checkpoint that is fetched ends after so many bytes.
+    pub(crate) cut_next_checkpoint_at: Option<usize>,
+    /// Offsets that fetches of checkpoints began at.
+    pub(crate) checkpoint_fetches: Vec<u64>,
     pub(crate) heartbeats: Vec<v1::HeartbeatRequest>,
     /// Names of calls in their order.
     pub(crate) calls: Vec<&'static str>,
@@ -295,6 +302,39 @@ impl WorkerService for Shared {
         })
     }
 
+    type FetchCheckpointStream =
+        tokio_stream::Iter<std::vec::IntoIter<Result<v1::FetchCheckpointResponse, Status>>>;
+
+    async fn fetch_checkpoint(
+        &self,
+        request: Request<v1::FetchCheckpointRequest>,
+    ) -> Result<Response<Self::FetchCheckpointStream>, Status> {
+        let request = request.into_inner();
+        let key = LeaseKey::from_wire(request.lease.as_ref()).unwrap();
+        self.with(|memory| {
+            memory.calls.push("checkpoint");
+            memory.worker_of(&request.session)?;
+            memory.checkpoint_fetches.push(request.offset);
+            let lease = memory.live.iter().map(|(_, lease)| lease).find(|lease| Memory::key_of(lease) == key);
+            let named = lease.and_then(|lease| lease.checkpoint.clone());
+            let hash = named.map(|named| named.hash.to_vec()).unwrap_or_default();
+            let Some(content) = memory.checkpoints.get(&hash) else {
+                return Err(Status::not_found("no such checkpoint"));
+            };
+            let total = content.len() as u64;
+            let end = memory.cut_next_checkpoint_at.take().unwrap_or(content.len());
+            let rest = &content[request.offset as usize..end];
+            let messages = rest.chunks(sweep_proto::CHUNK_BYTES).enumerate().map(|(position, chunk)| {
+                Ok(v1::FetchCheckpointResponse {
+                    offset: request.offset + (position * sweep_proto::CHUNK_BYTES) as u64,
+                    total,
+                    chunk: chunk.to_vec().into(),
+                })
+            });
+            Ok(Response::new(tokio_stream::iter(messages.collect::<Vec<_>>())))
+        })
+    }
+
     async fn put_artifact(
         &self,
         request: Request<Streaming<v1::PutArtifactRequest>>,
@@ -312,7 +352,13 @@ impl WorkerService for Shared {
         self.with(|memory| {
             memory.calls.push("artifact");
             memory.worker_of(&first.session)?;
-            memory.artifacts.insert(first.hash.to_vec(), content);
+            let is_checkpoint = first.purpose() == v1::ArtifactPurpose::Checkpoint;
+            if is_checkpoint && memory.checkpoints_to_refuse > 0 {
+                memory.checkpoints_to_refuse -= 1;
+                return Err(Status::unavailable("the disk is full"));
+            }
+            let store = if is_checkpoint { &mut memory.checkpoints } else { &mut memory.artifacts };
+            store.insert(first.hash.to_vec(), content);
             Ok(Response::new(v1::PutArtifactResponse {}))
         })
     }

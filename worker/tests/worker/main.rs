@@ -2,6 +2,7 @@
 //! that does as it is told or, for bit equality and signals, the real thing. Waits on conditions, never on time.
 #![allow(clippy::unwrap_used, reason = "what a test's helper cannot do fails the test")]
 
+mod checkpoints;
 mod coordinator;
 mod datasets;
 mod processes;

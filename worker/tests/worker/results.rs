@@ -12,7 +12,7 @@ use worker::ending::Ending;
 use worker::orders::{DrainCause, Order};
 
 use crate::coordinator::Memory;
-use crate::trainer::{FakeTrainer, HOLDS, PANICS, artifact_of, value_of};
+use crate::trainer::{DEAF, FakeTrainer, HOLDS, PANICS, artifact_of, value_of};
 use crate::world::{RunningWorker, World, lease_of, wait_for_files};
 
 #[test]
@@ -200,6 +200,43 @@ fn a_superseded_or_cancelled_trial_is_dropped_and_its_slot_taken_by_the_next() {
             assert!(memory.failures.is_empty());
         });
     }
+}
+
+#[test]
+fn a_slot_that_does_not_let_go_gets_nothing_and_costs_nothing() {
+    let world = World::new();
+    let trials = world.offer([DEAF, 5, 6]);
+    world.shared().with(|memory| memory.directives.insert((trials[0].id, 1), v1::Directive::Cancel));
+    let trainer = FakeTrainer::new();
+    let worker = world.start(2, &trainer);
+    world
+        .shared()
+        .wait_until("it runs", |memory| memory.heartbeats.iter().any(|beat| !beat.running.is_empty()));
+    world.shared().with(|memory| {
+        memory.live.retain(|(_, lease)| Memory::key_of(lease).trial != trials[0].id);
+    });
+    world.shared().wait_until("the other slot does the rest", |memory| memory.outcomes.len() == 2);
+    world.shared().with(|memory| assert!(memory.most_live <= 2, "{}", memory.most_live));
+    trainer.open_gate();
+    assert_eq!(worker.ending(), Ending::Finished);
+    world.shared().with(|memory| assert!(memory.outcomes_of(trials[0].id).is_empty()));
+}
+
+#[test]
+fn a_trial_that_never_stops_costs_the_worker_its_process_and_nothing_else() {
+    let world = World::new();
+    world.offer([DEAF]);
+    let trainer = FakeTrainer::new();
+    let mut options = world.options(1);
+    options.obey_limit = Duration::from_millis(300);
+    let worker = RunningWorker::start(options, &trainer);
+    world
+        .shared()
+        .wait_until("it runs", |memory| memory.heartbeats.iter().any(|beat| !beat.running.is_empty()));
+    worker.orders.give(Order::Drain(DrainCause::Signal));
+    let ending = worker.ending();
+    assert_eq!((ending.clone(), ending.code()), (Ending::Stopped(75), 75));
+    trainer.open_gate();
 }
 
 #[test]

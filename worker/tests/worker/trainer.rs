@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use domain::ids::ArtifactHash;
 use domain::outcome::{ArtifactKind, ArtifactRef, Diagnostics, Environment};
 use domain::{EpochRecord, Fingerprint, Metric, MetricName, Outcome, OutcomeStatus, Trial, TrialId};
-use worker::runner::{Finished, GoOn, Hardware, RunEnd, TrialRunner};
+use worker::runner::{Finished, GoOn, Hardware, Observer, RunEnd, Saved, TrialRunner};
 use worker::{Phase, Progress};
 
 /// A trial of this seed panics.
@@ -14,12 +14,17 @@ pub(crate) const PANICS: u64 = 1_000;
 /// Trials from this seed on train until they are told to stop or the gate is opened.
 pub(crate) const HOLDS: u64 = 2_000;
 
+/// Trials from this seed on do not listen before the gate is opened.
+pub(crate) const DEAF: u64 = 3_000;
+
 #[derive(Default)]
 pub(crate) struct FakeTrainer {
     gate: Mutex<bool>,
     changed: Condvar,
     /// Trials in the order in which they began.
     pub(crate) begun: Mutex<Vec<TrialId>>,
+    /// What each of them was given to begin at.
+    pub(crate) beginnings: Mutex<Vec<Option<Saved>>>,
     /// Fingerprints of opened files.
     pub(crate) opened: Mutex<Vec<Fingerprint>>,
 }
@@ -35,20 +40,35 @@ impl FakeTrainer {
         self.changed.notify_all();
     }
 
-    fn hold(&self, watch: &mut dyn FnMut(Progress) -> GoOn) -> Option<u32> {
-        let mut epoch = 0;
+    fn be_deaf(&self) {
+        let is_open = self.gate.lock().unwrap();
+        drop(self.changed.wait_while(is_open, |is_open| !*is_open).unwrap());
+    }
+
+    fn hold(&self, mut epoch: u32, observer: &mut dyn Observer) -> Result<(), Option<Saved>> {
         let mut is_open = self.gate.lock().unwrap();
         while !*is_open {
             epoch += 1;
             let progress = Progress { phase: Phase::Train, epoch, epochs: 0, loss_per_cell: Some(1.5) };
-            if watch(progress) == GoOn::No {
-                return None;
+            match observer.progress(progress) {
+                GoOn::Yes => {}
+                GoOn::Save => observer.keep(saved_at(epoch)),
+                GoOn::Pause => return Err(Some(saved_at(epoch))),
+                GoOn::No => return Err(None),
             }
             // An epoch: it ends by itself, or sooner when the gate opens.
             is_open = self.changed.wait_timeout(is_open, std::time::Duration::from_millis(1)).unwrap().0;
         }
-        Some(epoch)
+        Ok(())
     }
+}
+
+/// The checkpoint of a held trial: more than a chunk.
+pub(crate) fn saved_at(epoch: u32) -> Saved {
+    let bytes = (0..sweep_proto::CHUNK_BYTES + 3)
+        .map(|position| (position as u32 ^ epoch) as u8)
+        .collect::<Vec<u8>>();
+    Saved { epoch, bytes: bytes.into() }
 }
 
 /// The metric of a trial: its sum of two tenths has bits that a careless text form loses.
@@ -77,14 +97,26 @@ impl TrialRunner for FakeTrainer {
         Ok(bytes)
     }
 
-    fn run(&self, trial: &Trial, data: &Vec<u8>, watch: &mut dyn FnMut(Progress) -> GoOn) -> RunEnd {
+    fn run(
+        &self,
+        trial: &Trial,
+        data: &Vec<u8>,
+        saved: Option<Saved>,
+        observer: &mut dyn Observer,
+    ) -> RunEnd {
         assert_eq!(Fingerprint::of(data), trial.data);
         self.begun.lock().unwrap().push(trial.id);
+        let epoch = saved.as_ref().map_or(0, |saved| saved.epoch);
+        self.beginnings.lock().unwrap().push(saved);
         if trial.seed == PANICS {
             panic!("the trial of seed {} cannot stand it", trial.seed);
         }
-        if trial.seed >= HOLDS && self.hold(watch).is_none() {
-            return RunEnd::Stopped;
+        if trial.seed >= DEAF {
+            self.be_deaf();
+        } else if trial.seed >= HOLDS
+            && let Err(saved) = self.hold(epoch, observer)
+        {
+            return RunEnd::Stopped(saved);
         }
         let content = artifact_of(trial.seed);
         let hash = ArtifactHash::of(&content);
@@ -97,6 +129,7 @@ impl TrialRunner for FakeTrainer {
                 sse_per_cell: 0.3,
                 kl_per_cell: 0.0,
                 seconds: 0.0,
+                ..EpochRecord::default()
             }],
             diagnostics: Diagnostics::default(),
             artifacts: vec![ArtifactRef { kind: ArtifactKind::Embedding, hash, bytes: content.len() as u64 }],

@@ -71,6 +71,8 @@ impl World {
             connect_timeout: None,
             quiet: true,
             parent: ParentBond::None,
+            obey_limit: Duration::from_secs(60),
+            checkpoint_every: Duration::from_secs(60),
             pace: Pace { first: Duration::from_millis(2), longest: Duration::from_millis(20) },
         }
     }
@@ -116,6 +118,7 @@ pub(crate) fn lease_of(trial: &Trial, attempt: u32) -> v1::Lease {
         seed: trial.seed,
         data_fingerprint: trial.data.as_bytes().to_vec().into(),
         ttl_ms: 60,
+        checkpoint: None,
     }
 }
 
