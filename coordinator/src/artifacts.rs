@@ -2,14 +2,14 @@
 //!
 //! Must not live here: what an artifact means, the wire.
 
-use std::io::ErrorKind;
+use std::collections::BTreeSet;
+use std::io::{ErrorKind, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use domain::ids::ArtifactHash;
-use domain::outcome::ArtifactRef;
 use tempfile::{NamedTempFile, TempPath};
 use tokio::fs::File;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 /// Largest artifact: codes and maps of five million cells.
 pub const MAX_ARTIFACT_BYTES: u64 = 1 << 30;
@@ -38,6 +38,14 @@ pub enum ArtifactError {
         announced: ArtifactHash,
         /// As computed.
         found: ArtifactHash,
+    },
+    /// The offset lies behind its end.
+    #[error("it has {total} bytes, {offset} lies behind its end")]
+    BehindEnd {
+        /// As asked for.
+        offset: u64,
+        /// Its length.
+        total: u64,
     },
     /// It is not there.
     #[error("no artifact {hash} is stored")]
@@ -68,6 +76,56 @@ impl ArtifactStore {
         Self { root: state_dir.join("artifacts") }
     }
 
+    /// The checkpoints of `<state folder>/checkpoints`: apart from artifacts, so that forgetting one can never take a
+    /// part of an outcome away, whatever hash a worker names.
+    #[must_use]
+    pub fn of_checkpoints(state_dir: &Path) -> Self {
+        Self { root: state_dir.join("checkpoints") }
+    }
+
+    /// The checkpoints of the same state folder.
+    #[must_use]
+    pub fn checkpoints_beside(&self) -> Self {
+        Self { root: self.root.with_file_name("checkpoints") }
+    }
+
+    /// Deletes the artifact of this hash. One that is not there is fine; one that cannot be deleted is told to the log.
+    pub async fn remove(&self, hash: &ArtifactHash) {
+        remove_file(&self.path(hash)).await;
+    }
+
+    /// Deletes everything but the artifacts of these hashes, what was left half received included.
+    pub async fn keep_only(&self, needed: &BTreeSet<ArtifactHash>) {
+        let needed: BTreeSet<PathBuf> = needed.iter().map(|hash| self.path(hash)).collect();
+        let folders = entries_of(&self.root).await;
+        for folder in folders {
+            for file in entries_of(&folder).await {
+                if !needed.contains(&file) {
+                    remove_file(&file).await;
+                }
+            }
+        }
+    }
+
+    /// The file of an artifact, set to `offset`, and its length.
+    ///
+    /// # Errors
+    /// When it is absent, unreadable or shorter than `offset`.
+    pub async fn open_at(&self, hash: &ArtifactHash, offset: u64) -> Result<(File, u64), ArtifactError> {
+        let path = self.path(hash);
+        let wrong = |source| ArtifactError::Io { path: path.clone(), source };
+        let mut file = File::open(&path).await.map_err(|source| match source.kind() {
+            ErrorKind::NotFound => ArtifactError::Absent { hash: *hash },
+            _ => wrong(source),
+        })?;
+        let total = file.metadata().await.map_err(wrong)?.len();
+        if offset > total {
+            return Err(ArtifactError::BehindEnd { offset, total });
+        }
+        file.seek(SeekFrom::Start(offset)).await.map_err(wrong)?;
+        Ok((file, total))
+    }
+
     /// Where the artifact of this hash is or would be.
     #[must_use]
     pub fn path(&self, hash: &ArtifactHash) -> PathBuf {
@@ -76,9 +134,9 @@ impl ArtifactStore {
     }
 
     /// Whether the artifact is stored with this length; files are complete by construction.
-    pub async fn contains(&self, artifact: &ArtifactRef) -> bool {
-        let found = tokio::fs::metadata(self.path(&artifact.hash)).await;
-        found.is_ok_and(|file| file.is_file() && file.len() == artifact.bytes)
+    pub async fn contains(&self, hash: &ArtifactHash, bytes: u64) -> bool {
+        let found = tokio::fs::metadata(self.path(hash)).await;
+        found.is_ok_and(|file| file.is_file() && file.len() == bytes)
     }
 
     /// The bytes of an artifact, checked against its name.
@@ -179,6 +237,24 @@ impl Incoming {
     }
 }
 
+async fn remove_file(path: &Path) {
+    match tokio::fs::remove_file(path).await {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => tracing::warn!(path = %path.display(), %error, "a file that is no longer needed stays"),
+    }
+}
+
+/// What lies in a folder; nothing where there is none.
+async fn entries_of(folder: &Path) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    let Ok(mut entries) = tokio::fs::read_dir(folder).await else { return paths };
+    while let Ok(Some(entry)) = entries.next_entry().await {
+        paths.push(entry.path());
+    }
+    paths
+}
+
 async fn sync_folder(folder: &Path) -> std::io::Result<()> {
     File::open(folder).await?.sync_all().await
 }
@@ -186,15 +262,15 @@ async fn sync_folder(folder: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::{ArtifactError, ArtifactStore};
+    use std::collections::BTreeSet;
+
     use domain::ids::ArtifactHash;
-    use domain::outcome::{ArtifactKind, ArtifactRef};
 
     #[tokio::test]
     async fn an_artifact_is_kept_whole_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
         let store = ArtifactStore::of_state_dir(folder.path());
         let hash = ArtifactHash::of(b"hello");
-        let artifact = ArtifactRef { kind: ArtifactKind::Embedding, hash, bytes: 5 };
 
         let mut short = store.receive(hash, 5).await.unwrap();
         short.write(b"hell").await.unwrap();
@@ -206,7 +282,7 @@ mod tests {
         assert!(long.write(b"hello!").await.is_err());
         drop(long);
         assert!(store.receive(hash, u64::MAX).await.is_err());
-        assert!(!store.contains(&artifact).await);
+        assert!(!store.contains(&hash, 5).await);
         assert!(matches!(store.read(&hash).await, Err(ArtifactError::Absent { .. })));
 
         for _ in 0..2 {
@@ -215,9 +291,35 @@ mod tests {
             good.write(b"llo").await.unwrap();
             good.commit().await.unwrap();
         }
-        assert!(store.contains(&artifact).await);
+        assert!(store.contains(&hash, 5).await && !store.contains(&hash, 4).await);
         assert_eq!(store.read(&hash).await.unwrap(), b"hello");
         let left = std::fs::read_dir(store.path(&hash).parent().unwrap()).unwrap().count();
         assert_eq!(left, 1, "nothing unfinished stays behind");
+    }
+
+    #[tokio::test]
+    async fn forgotten_checkpoints_go_and_artifacts_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let artifacts = ArtifactStore::of_state_dir(folder.path());
+        let checkpoints = ArtifactStore::of_checkpoints(folder.path());
+        checkpoints.keep_only(&BTreeSet::new()).await;
+        let (kept, forgotten) = (ArtifactHash::of(b"kept"), ArtifactHash::of(b"forgotten"));
+        for store in [&artifacts, &checkpoints] {
+            for (hash, content) in [(kept, &b"kept"[..]), (forgotten, &b"forgotten"[..])] {
+                let mut incoming = store.receive(hash, content.len() as u64).await.unwrap();
+                incoming.write(content).await.unwrap();
+                incoming.commit().await.unwrap();
+            }
+        }
+        let half = checkpoints.path(&kept).with_file_name(".incoming-half");
+        std::fs::write(&half, b"ha").unwrap();
+        checkpoints.keep_only(&BTreeSet::from([kept])).await;
+        assert!(checkpoints.contains(&kept, 4).await && !half.exists());
+        assert!(matches!(checkpoints.read(&forgotten).await, Err(ArtifactError::Absent { .. })));
+        checkpoints.remove(&kept).await;
+        checkpoints.remove(&kept).await;
+        assert!(matches!(checkpoints.open_at(&kept, 0).await, Err(ArtifactError::Absent { .. })));
+        assert!(artifacts.contains(&kept, 4).await && artifacts.contains(&forgotten, 9).await);
+        assert!(matches!(artifacts.open_at(&kept, 5).await, Err(ArtifactError::BehindEnd { .. })));
     }
 }

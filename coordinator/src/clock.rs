@@ -34,6 +34,13 @@ pub fn wall_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 
+/// The present second by the wall clock, as people read it: `2026-11-27T19:04:05Z`.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+pub fn wall_text() -> String {
+    format!("{:.0}", jiff::Timestamp::now())
+}
+
 /// The operating system gave no random numbers.
 #[derive(Debug, thiserror::Error)]
 #[error("the operating system gives no random numbers: {0}")]

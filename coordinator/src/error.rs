@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use sweep_engine::Rejection;
 use sweep_proto::join::TokenError;
 
 use crate::access::AccessError;
@@ -11,7 +12,7 @@ use crate::rpc::RpcError;
 use crate::runtime::RuntimeError;
 use crate::store::{StateDirError, StoreError};
 
-/// Some trials ended without numbers.
+/// Some trials ended without numbers, or one did not give again what was recorded.
 pub const EXIT_SOME_FAILED: u8 = 1;
 /// Wrong usage (clap's code too).
 pub const EXIT_USAGE: u8 = 2;
@@ -35,6 +36,8 @@ pub enum Ending {
     Ok,
     /// Trials failed or took workers down. A diverged trial is a result, not a failure.
     SomeFailed,
+    /// A trial that was run again gave other numbers than were recorded.
+    Differs,
     /// Stopped in order; something is left to run.
     Drained,
     /// Interrupted twice.
@@ -47,7 +50,7 @@ impl Ending {
     pub const fn code(self) -> u8 {
         match self {
             Self::Ok => 0,
-            Self::SomeFailed => EXIT_SOME_FAILED,
+            Self::SomeFailed | Self::Differs => EXIT_SOME_FAILED,
             Self::Drained => EXIT_DRAINED,
             Self::Interrupted => EXIT_INTERRUPTED,
         }
@@ -71,6 +74,12 @@ pub enum CliError {
     /// The data cannot be used.
     #[error(transparent)]
     Data(#[from] cells::CellsError),
+    /// An embedding and labels that do not fit together.
+    #[error("{0}")]
+    Evaluation(String),
+    /// An embedding that cannot be scored.
+    #[error(transparent)]
+    Scores(#[from] eval::EvalError),
     /// The state folder cannot be held.
     #[error(transparent)]
     State(#[from] StateDirError),
@@ -151,12 +160,17 @@ impl CliError {
         match self {
             Self::GridFile { source, .. } if source.kind() == std::io::ErrorKind::NotFound => EXIT_NOT_FOUND,
             Self::NotFound(_) | Self::Store(StoreError::Absent { .. }) => EXIT_NOT_FOUND,
+            Self::Runtime(RuntimeError::Rejected(
+                Rejection::UnknownSweep { .. } | Rejection::UnknownTrial { .. },
+            )) => EXIT_NOT_FOUND,
             Self::Filter(_) | Self::Usage(_) => EXIT_USAGE,
             Self::Unreachable { .. } | Self::WrongDoor { .. } => EXIT_UNREACHABLE,
             Self::Refused(_) => EXIT_NOT_ALLOWED,
             Self::GridFile { .. }
             | Self::Grid(_)
             | Self::Data(_)
+            | Self::Evaluation(_)
+            | Self::Scores(_)
             | Self::State(_)
             | Self::Store(_)
             | Self::Runtime(_)

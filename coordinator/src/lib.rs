@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 pub mod datasets;
 pub mod error;
+pub mod failpoint;
 pub mod leaderboard;
 #[cfg(feature = "local-workers")]
 pub mod local_workers;

@@ -201,7 +201,7 @@ fn has_call(heard: &[u8]) -> bool {
         if kind == HEADERS {
             return true;
         }
-        let length = usize::from_be_bytes([0, 0, 0, 0, 0, high, middle, low]);
+        let length = u32::from_be_bytes([0, high, middle, low]) as usize;
         frames = frames.get(9 + length..).unwrap_or_default();
     }
     false

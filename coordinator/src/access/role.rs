@@ -9,7 +9,7 @@ pub enum Role {
     Worker,
     /// Sees sweeps and workers
     Viewer,
-    /// Sees, submits and handles tokens
+    /// Sees, submits, gives orders and handles tokens
     Operator,
 }
 
@@ -65,10 +65,10 @@ pub fn need(path: &str) -> Option<Need> {
         (
             "sweep.v1.WorkerService",
             "Register" | "LeaseTrials" | "Heartbeat" | "ReportOutcome" | "ReportFailure" | "FetchDataset"
-            | "PutArtifact" | "Leave",
+            | "FetchCheckpoint" | "PutArtifact" | "Leave",
         ) => Role::Worker,
         ("sweep.v1.SweepService", "ListSweeps" | "ListWorkers") => Role::Viewer,
-        ("sweep.v1.SweepService", "SubmitSweep") => Role::Operator,
+        ("sweep.v1.SweepService", "SubmitSweep" | "ControlSweep") => Role::Operator,
         ("sweep.v1.TokenService", "CreateToken" | "ListTokens" | "RevokeToken") => Role::Operator,
         _ => return None,
     };

@@ -207,7 +207,9 @@ fn in_words(spec: &DataSpec, facts: &Inspection) -> String {
             if dropped.unlabelled > 0 {
                 say("unlabelled", format!("{} cells without a label are left out", dropped.unlabelled));
             }
-            if let Some(column) = &data.provenance().choices.label_column {
+            if data.labels().is_some() {
+                let column =
+                    data.provenance().choices.label_column.as_deref().unwrap_or("of the counts themselves");
                 let sizes = class_sizes(data).into_iter().map(|(name, cells)| format!("{name} {cells}"));
                 say("labels", format!("{column}: {}", sizes.collect::<Vec<_>>().join(", ")));
             }

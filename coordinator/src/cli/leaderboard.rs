@@ -33,7 +33,7 @@ pub(super) struct Args {
     /// A row a trial instead of a row a config
     #[arg(long)]
     per_trial: bool,
-    /// Rank by this metric [default: latent_kmeans_ari where there are labels, else sse_per_cell]
+    /// Rank by this metric [default: latent_kmeans_ari where there are labels, else the reconstruction loss]
     #[arg(long, value_name = "NAME", value_parser = parse_metric)]
     metric: Option<MetricName>,
     /// Show only the best so many rows

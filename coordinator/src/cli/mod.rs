@@ -4,6 +4,10 @@
 //! `intake` turns a grid file into a sweep, `record` reads what was recorded. Must not live here: decisions about
 //! trials, how numbers are computed, exit codes (they are [`crate::error`]'s).
 
+mod control;
+mod doctor;
+mod evaluate;
+mod forecast;
 mod guard;
 mod inspect;
 mod intake;
@@ -11,9 +15,12 @@ mod leaderboard;
 mod plan;
 mod reach;
 mod record;
+#[cfg(feature = "local-workers")]
+mod replay;
 mod report;
 mod screen;
 mod serve;
+mod shell;
 mod signals;
 mod station;
 mod status;
@@ -29,6 +36,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::error::{CliError, EXIT_USAGE, Ending};
+use crate::runtime::SweepOrder;
 
 /// The environment variable that turns on the log on stderr: `debug`, `coordinator=trace`, …; by default errors only, since what a
 /// person should know of trials and workers is on the screen anyway.
@@ -74,8 +82,27 @@ enum Command {
     Leaderboard(leaderboard::Args),
     /// Write the report: HTML, Markdown, CSV and JSON
     Report(report::Args),
+    /// Score any embedding with the metrics of a trial
+    Evaluate(evaluate::Args),
     /// Make, list and revoke the tokens that let workers and people in
     Token(token::Args),
+    /// Say whether this machine has what a sweep needs: folders, disk, database, clock, ports, processor
+    Doctor(doctor::Args),
+    /// Write completions for a shell
+    Completions(shell::CompletionsArgs),
+    /// Write man pages
+    Man(shell::ManArgs),
+    /// Begin no more trials of a sweep; what runs goes on
+    Pause(control::Args),
+    /// Let a paused sweep go on
+    Resume(control::Args),
+    /// Run no more trials of a sweep; what runs is dropped, results stay
+    Cancel(control::Args),
+    /// Run again what failed of a sweep
+    Retry(control::RetryArgs),
+    /// Run one recorded trial again, and compare it with the record bit by bit
+    #[cfg(feature = "local-workers")]
+    Replay(replay::Args),
     /// Be a worker; `sweep` starts itself again so
     #[cfg(feature = "local-workers")]
     #[command(name = crate::local_workers::SUBCOMMAND, hide = true)]
@@ -105,6 +132,11 @@ where
         // Before any other thread: the worker sets the sizes of thread pools.
         return worker::main_from_args(std::iter::once(OsString::from("worker")).chain(args));
     }
+    #[cfg(feature = "local-workers")]
+    if matches!(cli.command, Command::Replay(_)) {
+        // Before any other thread, too. Were it too late, numbers would be the same and time would be lost.
+        let _ = worker::alone::limit_threads();
+    }
     start_log();
     match run(cli) {
         Ok(ending) => ExitCode::from(ending.code()),
@@ -127,7 +159,17 @@ fn run(cli: Cli) -> Result<Ending, CliError> {
         Command::Token(args) => block_on(token::run(&state, args)),
         Command::Status(args) => block_on(status::run(&state, args)),
         Command::Leaderboard(args) => block_on(leaderboard::run(&state, args)),
+        Command::Evaluate(args) => evaluate::run(&args),
         Command::Report(args) => block_on(report::run(&state, args)),
+        Command::Doctor(args) => block_on(doctor::run(&state, &args)),
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man(args) => shell::man(&args),
+        Command::Pause(args) => block_on(control::run(&state, args, SweepOrder::Pause)),
+        Command::Resume(args) => block_on(control::run(&state, args, SweepOrder::Resume)),
+        Command::Cancel(args) => block_on(control::run(&state, args, SweepOrder::Cancel)),
+        Command::Retry(args) => block_on(control::retry(&state, args)),
+        #[cfg(feature = "local-workers")]
+        Command::Replay(args) => block_on(replay::run(&state, args)),
         #[cfg(feature = "local-workers")]
         Command::LocalWorker { .. } => unreachable!("it was run before the log was started"),
     }
@@ -194,10 +236,18 @@ mod tests {
             "coordinator status",
             "coordinator leaderboard x --format json --per-trial --metric sse_per_cell --top 3 --filter model=ae",
             "coordinator report --out dir",
+            "coordinator evaluate --embedding e.csv --labels l.csv --kmeans 9 --format json",
             "coordinator serve --bind 0.0.0.0:7733 --tls --tls-name node-7",
             "coordinator token create --role worker --label launch-7 --expires 30d --out worker.token",
             "coordinator token list --coordinator https://h:1 --token-file operator.token",
             "coordinator token revoke 0123456789abcdef",
+            "coordinator doctor --state s",
+            "coordinator completions zsh",
+            "coordinator man --out dir",
+            "coordinator pause study",
+            "coordinator resume study --coordinator http://127.0.0.1:7733",
+            "coordinator cancel study --state s",
+            "coordinator retry study --failed",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }
@@ -212,6 +262,10 @@ mod tests {
             "coordinator inspect a.csv --orientation sideways",
             "coordinator inspect a.h5ad --obs x --labels l.csv",
             "coordinator leaderboard --metric accuracy",
+            "coordinator evaluate --embedding e.csv",
+            "coordinator evaluate --embedding e.csv --labels l.csv --kmeans 0",
+            "coordinator cancel",
+            "coordinator retry study",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

@@ -1,10 +1,12 @@
-//! `coordinator plan`: what a grid file asks for, and what of it is done already.
+//! `coordinator plan`: what a grid file asks for, what of it is done already, and how long the rest may take.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use domain::TrialState;
-use domain::grid::Plan;
+use domain::Config;
+use domain::grid::{Plan, PresetUse};
 
+use super::forecast::{Forecast, forecast, rough_time};
 use super::{intake, put, record};
 use crate::error::{CliError, Ending};
 use crate::leaderboard::text;
@@ -23,16 +25,31 @@ pub(super) struct Args {
 pub(super) async fn run(state: &Path, args: &Args) -> Result<Ending, CliError> {
     let grid = intake::read_grid(&args.grid)?;
     let plan = grid.file.plan();
-    let known = match record::load(state, Some(&grid.file.name)).await {
-        Ok(data) => Some(data),
-        Err(CliError::NotFound(_) | CliError::Store(StoreError::Absent { .. })) => None,
+    let sweeps = match record::load_all(state).await {
+        Ok(sweeps) => sweeps,
+        Err(CliError::Store(StoreError::Absent { .. })) => Vec::new(),
         Err(error) => return Err(error),
     };
-    put(&words(grid.file.name.as_str(), &grid.file.data.path, &plan, known.as_ref()));
+    let preset = grid.file.preset.as_ref().map(preset_words).unwrap_or_default();
+    put(&words(grid.file.name.as_str(), &grid.file.data.path, &plan, &sweeps, &preset));
     Ok(Ending::Ok)
 }
 
-fn words(name: &str, data: &str, plan: &Plan, known: Option<&SweepData>) -> String {
+/// What the preset says, and what of it the file says otherwise.
+fn preset_words(preset: &PresetUse) -> String {
+    let lines = |is_overridden: bool| -> Vec<String> {
+        let chosen = preset.values.iter().filter(|value| value.is_overridden == is_overridden);
+        chosen.map(|value| format!("    {} = {}\n", value.key, value.value)).collect()
+    };
+    let (set, overridden) = (lines(false), lines(true));
+    let mut words = format!("preset {} sets\n{}", preset.name, set.concat());
+    if !overridden.is_empty() {
+        words.push_str(&format!("  and would set what the file says itself\n{}", overridden.concat()));
+    }
+    words
+}
+
+fn words(name: &str, data: &str, plan: &Plan, sweeps: &[SweepData], preset: &str) -> String {
     let mut out = format!(
         "{name}: {} ({} over {}), on {}\n",
         text::count(plan.trials.len(), "trial"),
@@ -47,6 +64,7 @@ fn words(name: &str, data: &str, plan: &Plan, known: Option<&SweepData>) -> Stri
             plan.grid_points()
         ));
     }
+    out.push_str(preset);
     let varying = domain::params::varying(&plan.configs);
     for config in plan.configs.iter().take(MOST_CONFIGS_SHOWN) {
         out.push_str(&format!("  {}\n", config.label(&varying)));
@@ -54,42 +72,50 @@ fn words(name: &str, data: &str, plan: &Plan, known: Option<&SweepData>) -> Stri
     if plan.configs.len() > MOST_CONFIGS_SHOWN {
         out.push_str(&format!("  … and {} more\n", plan.configs.len() - MOST_CONFIGS_SHOWN));
     }
-    if let Some(data) = known {
-        out.push_str(&done_words(plan, data));
+    let open = open_trials(plan, data, sweeps);
+    if !sweeps.is_empty() {
+        let ended = plan.trials.len() - open.len();
+        out.push_str(&format!("{ended} of {} have ended, if the data has not changed\n", plan.trials.len()));
     }
+    out.push_str(&forecast_words(&forecast(open, sweeps, data), sweeps.is_empty()));
     out
 }
 
-/// How many of the plan's trials have ended, and what the others may take by the times of those that did.
-fn done_words(plan: &Plan, known: &SweepData) -> String {
-    let is_ended = |state: TrialState| state.is_terminal();
-    let ended = plan
-        .trials
+/// Configs of the plan's trials that no sweep on this data has seen the end of.
+fn open_trials<'p>(plan: &'p Plan, data: &str, sweeps: &[SweepData]) -> Vec<&'p Config> {
+    let ended: BTreeSet<(String, u64)> = sweeps
         .iter()
-        .filter(|(config, seed)| {
-            known.trials.iter().any(|record| {
-                record.trial.seed == *seed
-                    && record.trial.config == plan.configs[*config]
-                    && is_ended(record.state)
-            })
-        })
-        .count();
-    let mut words = format!("{ended} of {} have ended, if the data has not changed\n", plan.trials.len());
-    let times: Vec<f64> = known.trials.iter().filter_map(seconds).collect();
-    let left = plan.trials.len() - ended;
-    if left > 0 && !times.is_empty() {
-        let mean = times.iter().sum::<f64>() / times.len() as f64;
-        words.push_str(&format!(
-            "the other {left} would take about {:.0} minutes of one core, by the {} that ran\n",
-            (mean * left as f64 / 60.0).max(1.0),
-            text::count(times.len(), "trial")
-        ));
-    }
-    words
+        .filter(|sweep| sweep.sweep.dataset.path == data)
+        .flat_map(|sweep| &sweep.trials)
+        .filter(|record| record.state.is_terminal())
+        .map(|record| (record.trial.config.canonical_json(), record.trial.seed))
+        .collect();
+    let names: Vec<String> = plan.configs.iter().map(Config::canonical_json).collect();
+    let is_open = |(config, seed): &&(usize, u64)| !ended.contains(&(names[*config].clone(), *seed));
+    plan.trials.iter().filter(is_open).map(|(config, _)| &plan.configs[*config]).collect()
 }
 
-fn seconds(record: &crate::store::records::TrialRecord) -> Option<f64> {
-    let outcome = record.outcome.as_ref()?;
-    let training = outcome.metric(domain::MetricName::TrainSeconds)?;
-    Some(training + outcome.metric(domain::MetricName::EvaluationSeconds).unwrap_or(0.0))
+fn forecast_words(forecast: &Forecast, nothing_recorded: bool) -> String {
+    let unknown = text::count(forecast.unknown, "trial");
+    if forecast.known + forecast.unknown == 0 {
+        return "nothing is left to run\n".to_owned();
+    }
+    if forecast.known == 0 {
+        let why =
+            if nothing_recorded { "nothing has run here yet" } else { "no such model has run on this data" };
+        return format!("no forecast for {unknown}: {why}\n");
+    }
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let mut words = format!(
+        "{} would take about {} of one core, or {} with {} at once, by the {} that ran on this data\n",
+        text::count(forecast.known, "trial"),
+        rough_time(forecast.core_seconds),
+        rough_time(forecast.wall_seconds(cores)),
+        cores,
+        text::count(forecast.measured, "trial")
+    );
+    if forecast.unknown > 0 {
+        words.push_str(&format!("no forecast for another {unknown}: no such model has run on this data\n"));
+    }
+    words
 }

@@ -160,22 +160,18 @@ impl Follower {
 
     fn ended_line(&self, ended: &EndedTrial, place: u64, total: u64) -> String {
         let mut line = format!("{:9} {place}/{total}  {}", ended.state.name(), self.names.of(&ended.trial));
-        for (metric, value) in [
-            (MetricName::LatentKmeansAri, ended.latent_kmeans_ari),
-            (MetricName::SsePerCell, ended.sse_per_cell),
-        ] {
-            if let Some(value) = value {
-                line.push_str(&format!("  {metric} {}", text::number(metric, value)));
-            }
+        let agreement = ended.latent_kmeans_ari.map(|ari| (MetricName::LatentKmeansAri, ari));
+        for (metric, value) in [agreement, ended.reconstruction].into_iter().flatten() {
+            line.push_str(&format!("  {metric} {}", text::number(metric, value)));
         }
         line
     }
 
     fn note_best(&mut self, ended: &EndedTrial) {
         // Agreement where there are labels; where there are none, no trial has one and the loss decides.
-        let (merit, metric, value) = match (ended.latent_kmeans_ari, ended.sse_per_cell) {
+        let (merit, metric, value) = match (ended.latent_kmeans_ari, ended.reconstruction) {
             (Some(ari), _) => (ari, MetricName::LatentKmeansAri, ari),
-            (None, Some(sse)) => (-sse, MetricName::SsePerCell, sse),
+            (None, Some((metric, loss))) => (-loss, metric, loss),
             (None, None) => return,
         };
         if self.best.as_ref().is_none_or(|(best, _)| merit > *best) {

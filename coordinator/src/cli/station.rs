@@ -9,10 +9,11 @@ use sweep_engine::{Mode, Settings};
 use super::intake::GridIntake;
 use super::screen::Names;
 use crate::artifacts::ArtifactStore;
+use crate::clock;
 use crate::datasets::DatasetStore;
 use crate::error::CliError;
 use crate::rpc::{Guard, RpcServer};
-use crate::runtime::{Coordinator, CoordinatorHandle};
+use crate::runtime::{Coordinator, CoordinatorHandle, DEFAULT_NO_PROGRESS_MS};
 use crate::store::{SqliteStore, StateDir, Store};
 
 /// A state folder held by this process, with the core that writes its record.
@@ -34,7 +35,7 @@ impl Station {
     /// What another process is told that wants the folder, too. A folder may be shared by several hosts.
     pub(super) fn holder() -> String {
         let host = host_name().unwrap_or_else(|| "this host".to_owned());
-        format!("coordinator, pid {} on {host}", std::process::id())
+        format!("coordinator, pid {} on {host}, since {}", std::process::id(), clock::wall_text())
     }
 
     /// Opens the record and starts the core.
@@ -42,7 +43,8 @@ impl Station {
         let state = folder.path().to_owned();
         // The store keeps the lock: nobody else opens the folder before it is closed.
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder).await?);
-        let handle = Coordinator::start(settings, store).await?;
+        let checkpoints = ArtifactStore::of_checkpoints(&state);
+        let handle = Coordinator::start_with_checkpoints(settings, store, checkpoints).await?;
         Ok(Self { state, handle, names: Names::default(), server: None })
     }
 
@@ -86,5 +88,5 @@ pub(super) fn host_name() -> Option<String> {
 
 /// The settings of a coordinator with these times.
 pub(super) const fn settings(mode: Mode, heartbeat_ms: u64, lease_ttl_ms: u64) -> Settings {
-    Settings { heartbeat_ms, lease_ttl_ms, mode }
+    Settings { heartbeat_ms, lease_ttl_ms, no_progress_ms: DEFAULT_NO_PROGRESS_MS, mode }
 }

@@ -81,6 +81,10 @@ async fn of_coordinator(url: &str, token: &TokenArgs) -> Result<String, CliError
             .map(|(count, name)| format!("{count} {name}"))
             .collect();
         out.push_str(&sweep_line(&text::terminal(&sweep.sweep), sweep.done, total, &words.join(", ")));
+        if sweep.paused {
+            let name = text::terminal(&sweep.sweep);
+            out.push_str(&format!("  paused: go on with `coordinator resume {name} --coordinator {url}`\n"));
+        }
     }
     if sweeps.is_empty() {
         out.push_str("no sweeps: give it one with `coordinator submit GRID.toml`\n");

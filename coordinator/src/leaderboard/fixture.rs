@@ -1,7 +1,7 @@
 //! A made-up sweep for the tests of leaderboard and report: two configs over three seeds, PCA, one trial diverged, one
 //! failed with hostile words, one still pending.
 
-use domain::config::{BetaVaeSpec, Encode, PcaSpec};
+use domain::config::{BetaVaeSpec, PcaSpec};
 use domain::embedding::Embedding;
 use domain::ids::{ArtifactHash, Fingerprint};
 use domain::metric::{Metric, MetricName};
@@ -23,7 +23,7 @@ pub(crate) const HOSTILE: &str = "=HYPERLINK(\"x\")</script><img src=x onerror=a
 pub(crate) fn beta_vae(beta: f64) -> Config {
     let net = NetSpec::of_preset(Preset::Report, ModelKind::BetaVae, 6);
     Config {
-        model: ModelSpec::BetaVae(BetaVaeSpec { net, beta, encode: Encode::Mean }),
+        model: ModelSpec::BetaVae(BetaVaeSpec { beta, ..BetaVaeSpec::new(net) }),
         train: Some(TrainSpec { epochs: 3, ..TrainSpec::default() }),
         evaluation: EvaluationSpec::default(),
     }
@@ -54,6 +54,7 @@ pub(crate) fn outcome(scores: Option<(f64, f64)>, epochs: u32) -> Outcome {
         sse_per_cell: 1900.0 / f64::from(epoch),
         kl_per_cell: 3.0,
         seconds: 0.1,
+        ..EpochRecord::default()
     };
     Outcome {
         status: if scores.is_some() { OutcomeStatus::Done } else { OutcomeStatus::Diverged },
@@ -123,6 +124,9 @@ pub(crate) fn sweep() -> SweepData {
         path: "data/<b>pbmc3k</b>".to_owned(),
         cells: CELLS as u64,
         genes: 200,
+        input: domain::data::Input::Lognorm,
+        gene_choice: domain::data::Genes::All,
+        clustering: None,
         nonzeros: 5000,
         cells_read: 70,
         genes_read: 300,
@@ -159,5 +163,6 @@ pub(crate) fn embedding() -> Embedding {
         latent_kmeans: classes(),
         tsne2d_kmeans: (0..CELLS).map(|cell| ((cell + 1) % 3) as u16).collect(),
         tsne2d_centroids: vec![13.0, -7.0, 23.0, -17.0, 3.0, 3.0],
+        latent_leiden: classes(),
     }
 }

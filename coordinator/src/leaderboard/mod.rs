@@ -21,7 +21,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use domain::metric::{Direction, MetricName};
-use domain::{ConfigId, ModelKind, TrialState};
+use domain::{ConfigId, ModelKind, Reconstruction, TrialState};
 use serde_json::Value;
 use stats::Summary;
 
@@ -212,7 +212,8 @@ pub struct TrialRow {
     pub deterministic: bool,
 }
 
-/// The metric that ranks when a person names none: agreement of the latent codes where there are labels, else loss.
+/// The metric that ranks when a person names none: agreement of the latent codes where there are labels, else the error
+/// of held-out cells where there are any, else that of all.
 #[must_use]
 pub fn default_metric(data: &SweepData) -> MetricName {
     let has = |name| done_trials(data).any(|trial| metric_of(trial, name).is_some());
@@ -220,8 +221,12 @@ pub fn default_metric(data: &SweepData) -> MetricName {
     let nothing_yet = done_trials(data).next().is_none();
     if has_labels && (nothing_yet || has(MetricName::LatentKmeansAri)) {
         MetricName::LatentKmeansAri
+    } else if has(MetricName::ValidationSsePerCell) {
+        MetricName::ValidationSsePerCell
     } else {
-        MetricName::SsePerCell
+        let first = data.trials.first().map(|trial| trial.trial.config.model.kind().reconstruction());
+        let [of_all, held_out] = first.unwrap_or(Reconstruction::SquaredError).metrics();
+        if has(held_out) && !has(of_all) { held_out } else { of_all }
     }
 }
 

@@ -24,9 +24,12 @@ impl Default for TableOptions {
 }
 
 /// Metrics worth a column, most telling first, after the one that ranks.
-const COLUMNS: [MetricName; 6] = [
+const COLUMNS: [MetricName; 9] = [
     MetricName::LatentKmeansAri,
     MetricName::SsePerCell,
+    MetricName::ValidationSsePerCell,
+    MetricName::NllPerCell,
+    MetricName::ValidationNllPerCell,
     MetricName::Tsne2dKmeansAri,
     MetricName::LatentKmeansNmi,
     MetricName::TrainSeconds,

@@ -1,7 +1,8 @@
 //! The leaderboard of a made-up sweep, in every format.
 
-use domain::TrialState;
-use domain::metric::MetricName;
+use domain::config::ScviSpec;
+use domain::metric::{Metric, MetricName};
+use domain::{Config, EvaluationSpec, ModelKind, ModelSpec, TrainSpec, TrialState};
 
 use super::fixture::{beta_vae, record, sweep};
 use super::{
@@ -139,6 +140,79 @@ fn a_time_of_a_model_without_a_seed_is_no_constant() {
     let board = build(&far_apart(8), &by_time).unwrap();
     let pca = board.comparisons[0].members.iter().find(|member| member.label == "pca").unwrap();
     assert!(matches!(pca.scores, stats::Scores::BySeed(_)));
+}
+
+/// scVI beside β-VAEs: trials that no one grid file asks for, but a store may hold.
+fn two_likelihoods() -> SweepData {
+    let mut data = sweep();
+    let model = ModelSpec::Scvi(ScviSpec::default());
+    let scvi =
+        Config { model, train: Some(TrainSpec::of(ModelKind::Scvi)), evaluation: EvaluationSpec::default() };
+    data.trials = vec![
+        record(0, beta_vae(1.0), 0, Ok(Some((0.5, 1760.0)))),
+        record(1, scvi, 0, Ok(Some((0.6, 0.0)))),
+        record(2, beta_vae(2.0), 0, Ok(Some((0.4, 1790.0)))),
+    ];
+    for trial in &mut data.trials {
+        let metrics = &mut trial.outcome.as_mut().unwrap().metrics;
+        let loss = metrics.iter_mut().find(|metric| metric.name == MetricName::SsePerCell).unwrap();
+        let of_squares = loss.value;
+        if trial.trial.config.model.kind() == ModelKind::Scvi {
+            *loss = Metric { name: MetricName::NllPerCell, value: 610.0 };
+        }
+        metrics.push(Metric { name: MetricName::ValidationLossPerCell, value: of_squares });
+    }
+    data
+}
+
+#[test]
+fn losses_of_two_likelihoods_are_never_ranked_against_each_other() {
+    let data = two_likelihoods();
+    let ranked_by = |metric| {
+        let board =
+            build(&data, &LeaderboardOptions { metric: Some(metric), ..LeaderboardOptions::default() })
+                .unwrap();
+        let text = rows_table(&board, TableOptions::default());
+        (board.rows.into_iter().map(|row| (row.rank, row.model, row.loss)).collect::<Vec<_>>(), text)
+    };
+    let (rows, text) = ranked_by(MetricName::ValidationLossPerCell);
+    let (squares, counts) = ("squared error", "negative binomial");
+    assert_eq!(
+        rows,
+        [
+            (Some(1), ModelKind::BetaVae, squares),
+            (Some(2), ModelKind::BetaVae, squares),
+            (Some(1), ModelKind::Scvi, counts),
+        ]
+    );
+    assert!(text.contains("Losses that measure different things are ranked apart."), "{text}");
+    // A loss that the other kind does not have gives it no rank.
+    let (rows, _) = ranked_by(MetricName::NllPerCell);
+    let ranks: Vec<_> = rows.iter().map(|(rank, model, _)| (*model, *rank)).collect();
+    assert!(
+        ranks.contains(&(ModelKind::Scvi, Some(1))) && ranks.contains(&(ModelKind::BetaVae, None)),
+        "{ranks:?}"
+    );
+    // Agreement with labels is comparable.
+    let (rows, _) = ranked_by(MetricName::LatentKmeansAri);
+    assert_eq!((rows[0].0, rows[0].1), (Some(1), ModelKind::Scvi));
+    assert_eq!(rows.iter().map(|row| row.0).collect::<Vec<_>>(), [Some(1), Some(2), Some(3)]);
+}
+
+#[test]
+fn without_labels_the_loss_ranks_that_the_models_have() {
+    let mut data = two_likelihoods();
+    data.sweep.dataset.label_classes.clear();
+    data.trials.remove(0);
+    assert_eq!(build(&data, &LeaderboardOptions::default()).unwrap().metric, MetricName::NllPerCell);
+    let loss = data.trials[0].outcome.as_mut().unwrap().metrics.iter_mut();
+    for metric in loss.filter(|metric| metric.name == MetricName::NllPerCell) {
+        metric.name = MetricName::ValidationNllPerCell;
+    }
+    assert_eq!(
+        build(&data, &LeaderboardOptions::default()).unwrap().metric,
+        MetricName::ValidationNllPerCell
+    );
 }
 
 #[test]

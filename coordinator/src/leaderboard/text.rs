@@ -43,12 +43,19 @@ const fn decimals(metric: MetricName) -> usize {
     match metric {
         MetricName::TrainSsePerCell
         | MetricName::SsePerCell
+        | MetricName::ValidationSsePerCell
+        | MetricName::ValidationLossPerCell
+        | MetricName::TrainNllPerCell
+        | MetricName::TrainElboPerCell
+        | MetricName::NllPerCell
+        | MetricName::ValidationNllPerCell
         | MetricName::BestEpoch
         | MetricName::ActiveUnits => 1,
-        MetricName::TrainSsePerEntry | MetricName::SsePerEntry => 5,
+        MetricName::TrainSsePerEntry | MetricName::SsePerEntry | MetricName::ValidationSsePerEntry => 5,
         MetricName::KlPerCell | MetricName::TrainSeconds | MetricName::EvaluationSeconds => 2,
         MetricName::SecondsPerEpoch => 3,
-        MetricName::Epochs | MetricName::Parameters => 0,
+        MetricName::LatentLeidenResolution => 1,
+        MetricName::Epochs | MetricName::Parameters | MetricName::LatentLeidenClusters => 0,
         MetricName::PeakMemoryBytes => 0,
         _ => 4,
     }

@@ -14,8 +14,14 @@ const MOST_IN_MATRIX: usize = 12;
 const MOST_CLAIMS: usize = 12;
 
 /// Metrics that are compared, besides the one that ranks, where they exist.
-const ALSO: [MetricName; 3] =
-    [MetricName::LatentKmeansAri, MetricName::Tsne2dKmeansAri, MetricName::SsePerCell];
+const ALSO: [MetricName; 6] = [
+    MetricName::LatentKmeansAri,
+    MetricName::Tsne2dKmeansAri,
+    MetricName::SsePerCell,
+    MetricName::ValidationSsePerCell,
+    MetricName::NllPerCell,
+    MetricName::ValidationNllPerCell,
+];
 
 /// The leaderboards whose comparisons the report shows: that of the ranking metric, then those of the others.
 pub(super) fn boards(data: &SweepData, board: &Leaderboard) -> Vec<Leaderboard> {
@@ -106,8 +112,7 @@ fn section(comparison: &Comparison, names_loss: bool) -> Section {
 pub(super) fn claims(comparison: &Comparison) -> Vec<String> {
     let Some(family) = &comparison.family else { return Vec::new() };
     let told = comparison.told();
-    let mut claims: Vec<String> =
-        told.iter().take(MOST_CLAIMS).map(|pair| claim(comparison, family, pair)).collect();
+    let mut claims: Vec<String> = told.iter().take(MOST_CLAIMS).map(|pair| claim(comparison, pair)).collect();
     if told.len() > MOST_CLAIMS {
         claims.push(format!(
             "{} more pairs are told apart: comparisons.csv lists them.",
@@ -124,7 +129,7 @@ pub(super) fn claims(comparison: &Comparison) -> Vec<String> {
     claims
 }
 
-fn claim(comparison: &Comparison, family: &stats::Family, pair: &stats::Comparison) -> String {
+fn claim(comparison: &Comparison, pair: &stats::Comparison) -> String {
     let better = comparison.better(pair).unwrap_or(pair.first);
     let worse = if better == pair.first { pair.second } else { pair.first };
     let metric = comparison.metric;
@@ -141,10 +146,9 @@ fn claim(comparison: &Comparison, family: &stats::Family, pair: &stats::Comparis
         format!("95 % interval {} to {}, ", text::number(metric, low), text::number(metric, high))
     });
     format!(
-        "{better} is better than {worse} by {size} ({interval}n = {}, corrected p {}, of which {} was the smallest that could come out).",
+        "{better} is better than {worse} by {size} ({interval}n = {}, corrected p {}).",
         difference.n,
-        p_words(corrected),
-        p_words(family.smallest_p)
+        p_words(corrected)
     )
 }
 

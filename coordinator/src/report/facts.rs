@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::Reconstruction;
+use domain::data::{Genes, Input};
 use domain::metric::MetricName;
 use serde_json::Value;
 
@@ -29,16 +31,21 @@ pub(super) fn facts(data: &SweepData, board: &Leaderboard) -> Vec<(&'static str,
         (
             "data",
             format!(
-                "{}: {} cells × {} genes, {} non-zero (of {} × {} read; quality control dropped the rest)",
+                "{}: {} cells × {} genes, {} non-zero (of {} × {} read; quality control dropped {})",
                 text::terminal(&set.path),
                 text::thousands(set.cells),
                 text::thousands(set.genes),
                 text::thousands(set.nonzeros),
                 text::thousands(set.cells_read),
-                text::thousands(set.genes_read)
+                text::thousands(set.genes_read),
+                match set.gene_choice {
+                    Genes::All => "the rest",
+                    Genes::Hvg(_) => "some, and of the genes that it left these vary most",
+                }
             ),
         ),
         ("data fingerprint", set.fingerprint.to_string()),
+        ("input", input_words(set.input).to_owned()),
         ("labels", label_words(data)),
     ];
     if data.sweep.folded > 0 {
@@ -63,6 +70,16 @@ pub(super) fn facts(data: &SweepData, board: &Leaderboard) -> Vec<(&'static str,
     facts
 }
 
+fn input_words(input: Input) -> &'static str {
+    match input {
+        Input::Lognorm => "log-normalised counts: ln(1 + count / cell sum × scale factor)",
+        Input::Scaled => {
+            "z-scores of log-normalised counts, at most 10: losses say nothing beside those of the counts"
+        }
+        Input::Counts => "raw counts: losses say nothing beside those of log-normalised counts",
+    }
+}
+
 fn folded_words(folded: u64) -> String {
     text::count(usize::try_from(folded).unwrap_or(usize::MAX), "grid point")
 }
@@ -79,7 +96,11 @@ fn label_words(data: &SweepData) -> String {
         .zip(sizes)
         .map(|(name, size)| format!("{} ({size})", text::terminal(name)))
         .collect();
-    format!("{} classes: {}", classes.len(), classes.join(", "))
+    let list = format!("{} classes: {}", classes.len(), classes.join(", "));
+    match &set.clustering {
+        Some(how) => format!("{list}; found by clustering these counts ({how}) and named by marker genes"),
+        None => list,
+    }
 }
 
 /// Each kind of machine once, with the number of trials that ended there.
@@ -124,7 +145,9 @@ pub(super) fn caveats(data: &SweepData, board: &Leaderboard) -> Vec<String> {
         );
     }
     lines.extend(board.tie_notes());
-    if board.rows.iter().any(|row| beta(&row.params).is_some()) {
+    let mut squares =
+        board.rows.iter().filter(|row| row.model.reconstruction() == Reconstruction::SquaredError);
+    if squares.any(|row| beta(&row.params).is_some()) {
         lines.push(
             "The reconstruction loss is a sum of squares, so β weighs the KL terms as β/2 does beside the likelihood of a \
              unit-variance Gaussian: β = 2 is the plain VAE, β = 1 half of it. The column “effective β” says so."
@@ -136,7 +159,14 @@ pub(super) fn caveats(data: &SweepData, board: &Leaderboard) -> Vec<String> {
          or other preprocessing."
             .to_owned(),
     );
-    if !data.sweep.dataset.label_classes.is_empty() {
+    if data.sweep.dataset.clustering.is_some() {
+        lines.push(
+            "The labels are clusters of these same counts, found in their principal components: every score against them says \
+             how well a code repeats that clustering, and favours codes that look like PCA's. They are no truth about the \
+             cells. Labels from elsewhere, such as sorted cells or surface proteins, are."
+                .to_owned(),
+        );
+    } else if !data.sweep.dataset.label_classes.is_empty() {
         lines.push(
             "Labels that come from clustering the same counts (as the usual PBMC3k labels do, by way of PCA) favour codes that look \
              like PCA's. Labels from elsewhere, such as sorted cells or surface proteins, do not."
@@ -174,11 +204,15 @@ pub(super) fn beta(params: &[(String, Value)]) -> Option<f64> {
 
 /// Metrics with a column in the report's leaderboard, in reading order, those that exist.
 pub(super) fn columns(board: &Leaderboard) -> Vec<MetricName> {
-    const COLUMNS: [MetricName; 6] = [
+    const COLUMNS: [MetricName; 10] = [
         MetricName::LatentKmeansAri,
         MetricName::Tsne2dKmeansAri,
         MetricName::SsePerCell,
+        MetricName::ValidationSsePerCell,
         MetricName::TrainSsePerCell,
+        MetricName::NllPerCell,
+        MetricName::ValidationNllPerCell,
+        MetricName::TrainNllPerCell,
         MetricName::KlPerCell,
         MetricName::TrainSeconds,
     ];

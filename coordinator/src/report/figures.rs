@@ -65,7 +65,12 @@ pub(super) fn loss_curves(data: &SweepData, board: &Leaderboard) -> Option<Figur
             }));
         }
     }
-    let y_title = "squared error per cell";
+    let counts = board.rows.iter().filter(|row| row.model.reconstruction().is_of_counts()).count();
+    let y_title = match counts {
+        0 => "squared error per cell",
+        all if all == board.rows.len() => "−log likelihood per cell [nat]",
+        _ => "reconstruction term per cell (not comparable between kinds of loss)",
+    };
     let mut layout = json!({
         "xaxis": {"title": {"text": "epoch"}, "anchor": if has_kl { "y2" } else { "y" }},
         "yaxis": {"title": {"text": y_title}, "range": sse_shown.padded(), "domain": if has_kl { [0.42, 1.0] } else { [0.0, 1.0] }},
@@ -228,68 +233,103 @@ pub(super) fn training_times(data: &SweepData, board: &Leaderboard) -> Option<Fi
     })
 }
 
-/// Columns of the heat map: heading and metric.
-const LATENT_SCORES: [(&str, MetricName); 5] = [
-    ("NMI", MetricName::LatentKmeansNmi),
-    ("ARI", MetricName::LatentKmeansAri),
-    ("AMI", MetricName::LatentKmeansAmi),
-    ("homogeneity", MetricName::LatentKmeansHomogeneity),
-    ("completeness", MetricName::LatentKmeansCompleteness),
-];
-const MAP_SCORES: [(&str, MetricName); 5] = [
-    ("NMI", MetricName::Tsne2dKmeansNmi),
-    ("ARI", MetricName::Tsne2dKmeansAri),
-    ("AMI", MetricName::Tsne2dKmeansAmi),
-    ("homogeneity", MetricName::Tsne2dKmeansHomogeneity),
-    ("completeness", MetricName::Tsne2dKmeansCompleteness),
+/// One part of the heat map: what was clustered how, and its scores with their headings.
+type ScorePanel = (&'static str, [(&'static str, MetricName); 5]);
+
+const SCORE_PANELS: [ScorePanel; 3] = [
+    (
+        "k-means on the latent codes",
+        [
+            ("NMI", MetricName::LatentKmeansNmi),
+            ("ARI", MetricName::LatentKmeansAri),
+            ("AMI", MetricName::LatentKmeansAmi),
+            ("homogeneity", MetricName::LatentKmeansHomogeneity),
+            ("completeness", MetricName::LatentKmeansCompleteness),
+        ],
+    ),
+    (
+        "Leiden on the latent codes",
+        [
+            ("NMI", MetricName::LatentLeidenNmi),
+            ("ARI", MetricName::LatentLeidenAri),
+            ("AMI", MetricName::LatentLeidenAmi),
+            ("homogeneity", MetricName::LatentLeidenHomogeneity),
+            ("completeness", MetricName::LatentLeidenCompleteness),
+        ],
+    ),
+    (
+        "k-means on the 2-D t-SNE",
+        [
+            ("NMI", MetricName::Tsne2dKmeansNmi),
+            ("ARI", MetricName::Tsne2dKmeansAri),
+            ("AMI", MetricName::Tsne2dKmeansAmi),
+            ("homogeneity", MetricName::Tsne2dKmeansHomogeneity),
+            ("completeness", MetricName::Tsne2dKmeansCompleteness),
+        ],
+    ),
 ];
 
-/// Mean agreement of k-means with the labels, configs × scores. `None` without labels.
+/// Between two parts of the heat map, as a share of its width.
+const PANEL_GAP: f64 = 0.03;
+
+/// Mean agreement of clusters with the labels, configs × scores, of what was clustered. `None` without labels.
 pub(super) fn score_heat_map(board: &Leaderboard) -> Option<Figure> {
-    let panels = [("latent codes", LATENT_SCORES, ""), ("2-D t-SNE", MAP_SCORES, "2")];
-    let shown: Vec<&ConfigRow> = board
-        .rows
-        .iter()
-        .filter(|row| {
-            panels.iter().any(|(_, scores, _)| scores.iter().any(|(_, name)| row.metric(*name).is_some()))
-        })
-        .collect();
+    let has_any = |row: &ConfigRow, (_, scores): &ScorePanel| {
+        scores.iter().any(|(_, name)| row.metric(*name).is_some())
+    };
+    let panels: Vec<&ScorePanel> =
+        SCORE_PANELS.iter().filter(|panel| board.rows.iter().any(|row| has_any(row, panel))).collect();
+    let shown: Vec<&ConfigRow> =
+        board.rows.iter().filter(|row| panels.iter().any(|panel| has_any(row, panel))).collect();
     if shown.is_empty() {
         return None;
     }
     let labels: Vec<&str> = shown.iter().map(|row| row.label.as_str()).collect();
+    let width = (1.0 - PANEL_GAP * (panels.len() - 1) as f64) / panels.len() as f64;
+    let tilt = if panels.len() > 2 { -35 } else { 0 };
     let mut traces = Vec::new();
-    for (_, scores, axis) in &panels {
-        let cell =
-            |row: &ConfigRow, name: MetricName| row.metric(name).map(|summary| decimals(summary.mean, 6));
-        let words = |row: &ConfigRow, name: MetricName| {
-            row.metric(name)
-                .map(|s| format!("{} (n = {})", text::mean_and_interval(name, s), s.n))
-                .unwrap_or_default()
-        };
-        let z: Vec<Vec<Option<Value>>> =
-            shown.iter().map(|row| scores.iter().map(|(_, name)| cell(row, *name)).collect()).collect();
-        let hover: Vec<Vec<String>> =
-            shown.iter().map(|row| scores.iter().map(|(_, name)| words(row, *name)).collect()).collect();
-        traces.push(json!({
-            "type": "heatmap", "x": scores.map(|(heading, _)| heading), "y": labels, "z": z, "customdata": hover,
-            "xaxis": format!("x{axis}"), "yaxis": "y", "coloraxis": "coloraxis", "texttemplate": "%{z:.3f}",
-            "hovertemplate": "%{y}<br>%{x}: %{customdata}<extra></extra>", "xgap": 2, "ygap": 2,
-        }));
-    }
-    let heading = |words: &str, x: f64| json!({"text": words, "x": x, "y": 1.0, "yshift": 32, "yanchor": "bottom", "xanchor": "center", "xref": "paper", "yref": "paper", "showarrow": false, "font": {"size": 14}});
-    let layout = json!({
-        "xaxis": {"domain": [0.0, 0.485], "side": "top", "showgrid": false, "tickangle": 0},
-        "xaxis2": {"domain": [0.515, 1.0], "side": "top", "showgrid": false, "tickangle": 0, "anchor": "y"},
+    let mut headings = Vec::new();
+    let mut layout = json!({
         "yaxis": {"autorange": "reversed", "automargin": true, "showgrid": false},
         "coloraxis": {"colorscale": "Cividis", "colorbar": {"thickness": 12, "outlinewidth": 0}},
-        "annotations": [heading("k-means on the latent codes", 0.2425), heading("k-means on the 2-D t-SNE", 0.7575)],
-        "margin": {"t": 76, "b": 10},
+        "margin": {"t": 120, "b": 10},
     });
+    for (position, (words, scores)) in panels.into_iter().enumerate() {
+        let axis = if position == 0 { String::new() } else { (position + 1).to_string() };
+        traces.push(score_trace(&shown, &labels, scores, &axis));
+        let left = position as f64 * (width + PANEL_GAP);
+        layout[format!("xaxis{axis}")] = json!({
+            "domain": [decimals(left, 4), decimals(left + width, 4)], "side": "top", "showgrid": false, "tickangle": tilt,
+            "anchor": "y",
+        });
+        headings.push(json!({
+            "text": words, "x": decimals(left + width / 2.0, 4), "y": 1.0, "yshift": 76, "yanchor": "bottom",
+            "xanchor": "center", "xref": "paper", "yref": "paper", "showarrow": false, "font": {"size": 14},
+        }));
+    }
+    layout["annotations"] = json!(headings);
     Some(Figure {
         id: "scores",
         spec: json!({"data": traces, "layout": layout}),
-        height: 90 + 34 * labels.len(),
+        height: 134 + 34 * labels.len(),
+    })
+}
+
+fn score_trace(shown: &[&ConfigRow], labels: &[&str], scores: &[(&str, MetricName); 5], axis: &str) -> Value {
+    let cell = |row: &ConfigRow, name: MetricName| row.metric(name).map(|summary| decimals(summary.mean, 6));
+    let words = |row: &ConfigRow, name: MetricName| {
+        row.metric(name)
+            .map(|s| format!("{} (n = {})", text::mean_and_interval(name, s), s.n))
+            .unwrap_or_default()
+    };
+    let z: Vec<Vec<Option<Value>>> =
+        shown.iter().map(|row| scores.iter().map(|(_, name)| cell(row, *name)).collect()).collect();
+    let hover: Vec<Vec<String>> =
+        shown.iter().map(|row| scores.iter().map(|(_, name)| words(row, *name)).collect()).collect();
+    json!({
+        "type": "heatmap", "x": scores.map(|(heading, _)| heading), "y": labels, "z": z, "customdata": hover,
+        "xaxis": format!("x{axis}"), "yaxis": "y", "coloraxis": "coloraxis", "texttemplate": "%{z:.3f}",
+        "hovertemplate": "%{y}<br>%{x}: %{customdata}<extra></extra>", "xgap": 2, "ygap": 2,
     })
 }
 

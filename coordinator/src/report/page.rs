@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use askama::Template;
+use domain::Reconstruction;
 use serde_json::{Value, json};
 
 use super::chosen::{self, Chosen, Maps, diagnostic, reason};
@@ -11,7 +12,7 @@ use super::comparison::{self, Section};
 use super::facts::{beta, caveats, columns, facts};
 use super::figures::{self, Figure};
 use super::{ReportError, ReportInput, pareto};
-use crate::leaderboard::{Comparison, Leaderboard, metric_of, text};
+use crate::leaderboard::{Comparison, ConfigRow, Leaderboard, metric_of, text};
 
 /// Maps, or why there are none; `None` where the page has no room for them.
 type MapsOrReason = Option<Result<Maps, String>>;
@@ -90,6 +91,7 @@ struct TrialLine {
     attempts: u32,
     cells: Vec<String>,
     place: String,
+    has_outcome: bool,
     failures: Vec<String>,
 }
 
@@ -181,8 +183,7 @@ fn board_rows(board: &Leaderboard, columns: &[domain::MetricName]) -> Vec<BoardR
             groups: row.groups.clone().unwrap_or_else(|| "–".to_owned()),
             loss: row.loss,
             label: row.label.clone(),
-            effective_beta: beta(&row.params)
-                .map_or_else(|| "–".to_owned(), |beta| text::shortest(beta / 2.0)),
+            effective_beta: effective_beta(row).map_or_else(|| "–".to_owned(), text::shortest),
             n: row.n,
             has_seed: !row.deterministic,
             not_done: row.counts.words(),
@@ -295,6 +296,7 @@ fn trial_lines(
                     metric_of(record, *metric).map_or_else(|| "–".to_owned(), |v| text::number(*metric, v))
                 })
                 .collect(),
+            has_outcome: place.is_some(),
             place: place.unwrap_or_default(),
             failures: record.failures.iter().map(failure).collect::<BTreeSet<_>>().into_iter().collect(),
         }
@@ -322,4 +324,13 @@ pub(super) fn plotly_source() -> String {
         sources.truncate(end + END.len());
     }
     sources
+}
+
+/// The weight of the KL terms beside a likelihood: a sum of squares is twice that of a unit-variance Gaussian.
+fn effective_beta(row: &ConfigRow) -> Option<f64> {
+    let beta = beta(&row.params)?;
+    Some(match row.model.reconstruction() {
+        Reconstruction::SquaredError => beta / 2.0,
+        Reconstruction::NegativeBinomial => beta,
+    })
 }

@@ -104,6 +104,21 @@ fn a_map_that_cannot_be_read_is_said_and_the_rest_stands() {
     assert!(page.contains("id=\"curves\""));
 }
 
+/// Whoever reads a score against clusters must know that they are clusters of the same counts.
+#[test]
+fn labels_made_by_clustering_are_called_so() {
+    let mut data = sweep();
+    let about_files = page_of(&report_of(&data, &|_| Ok(embedding())));
+    assert!(!about_files.contains("clusters of these same counts"));
+    data.sweep.dataset.clustering = Some("2000 genes & Louvain".to_owned());
+    let page = page_of(&report_of(&data, &|_| Ok(embedding())));
+    assert!(page.contains("clusters of these same counts"));
+    assert!(
+        page.contains("found by clustering these counts (2000 genes &amp; Louvain)")
+            || page.contains("(2000 genes &#38; Louvain)")
+    );
+}
+
 #[test]
 fn an_empty_sweep_still_has_a_report() {
     let mut data = sweep();

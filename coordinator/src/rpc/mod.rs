@@ -25,12 +25,15 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
+use tonic::server::NamedService;
 use tonic::transport::Server;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
 
 use crate::access::{AccessError, Authority, Door, GateLayer, TokenBook, TokenStore, raise_file_limit};
 use crate::artifacts::ArtifactStore;
 use crate::datasets::DatasetStore;
-use crate::runtime::CoordinatorHandle;
+use crate::runtime::{CoordinatorHandle, ProgressSnapshot};
 use crate::store::records::SweepRecord;
 
 pub(crate) use status::REJECTION_KEY;
@@ -174,11 +177,12 @@ impl RpcServer {
             }
         };
 
-        let names = NameKeeper::default();
-        let workers =
-            WorkerServiceServer::new(WorkerApi { handle: handle.clone(), artifacts, datasets, names })
-                .max_decoding_message_size(MAX_MESSAGE_BYTES)
-                .max_encoding_message_size(MAX_MESSAGE_BYTES);
+        let handle_for_health = handle.clone();
+        let (names, checkpoints) = (NameKeeper::default(), artifacts.checkpoints_beside());
+        let workers = WorkerApi { handle: handle.clone(), artifacts, checkpoints, datasets, names };
+        let workers = WorkerServiceServer::new(workers)
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES);
         let sweeps = SweepServiceServer::new(SweepApi { handle, intake })
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
@@ -186,10 +190,9 @@ impl RpcServer {
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
         let (reporter, health) = tonic_health::server::health_reporter();
-        reporter.set_serving::<WorkerServiceServer<WorkerApi>>().await;
-        reporter.set_serving::<SweepServiceServer<SweepApi>>().await;
 
         let stop = CancellationToken::new();
+        tokio::spawn(tell_health(reporter, handle_for_health, stop.clone()));
         let router = Server::builder()
             .http2_keepalive_interval(Some(HTTP2_KEEPALIVE))
             .http2_keepalive_timeout(Some(HTTP2_KEEPALIVE_TIMEOUT))
@@ -230,4 +233,22 @@ fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(listen)?;
     socket.listen(BACKLOG)
+}
+
+/// Says by gRPC's health protocol whether the record can be written and has room: without, whoever balances or watches
+/// coordinators should look elsewhere, while workers go on and keep what they finish.
+async fn tell_health(reporter: HealthReporter, handle: CoordinatorHandle, stop: CancellationToken) {
+    let mut progress = handle.progress();
+    loop {
+        let is_ready = progress.borrow_and_update().store_problem.is_none();
+        let status = if is_ready { ServingStatus::Serving } else { ServingStatus::NotServing };
+        for service in ["", WorkerServiceServer::<WorkerApi>::NAME, SweepServiceServer::<SweepApi>::NAME] {
+            reporter.set_service_status(service, status).await;
+        }
+        let is_other = |now: &ProgressSnapshot| now.store_problem.is_none() != is_ready;
+        tokio::select! {
+            changed = progress.wait_for(is_other) => if changed.is_err() { return },
+            () = stop.cancelled() => return,
+        }
+    }
 }

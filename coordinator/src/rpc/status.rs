@@ -30,9 +30,11 @@ fn of_rejection(rejection: &Rejection) -> Status {
         Rejection::UnknownSession => Code::Unauthenticated,
         // Drop the trial.
         Rejection::Superseded { .. } | Rejection::Ended { .. } => Code::FailedPrecondition,
-        Rejection::UnknownTrial { .. } | Rejection::UnknownSweep { .. } => Code::NotFound,
+        Rejection::UnknownTrial { .. } | Rejection::UnknownSweep { .. } | Rejection::NoCheckpoint { .. } => {
+            Code::NotFound
+        }
         Rejection::NameTaken { .. } => Code::AlreadyExists,
-        Rejection::TooManyWorkers { .. } => Code::ResourceExhausted,
+        Rejection::TooManyWorkers { .. } | Rejection::NoRoom => Code::ResourceExhausted,
         Rejection::BadRegistration { .. } | Rejection::BadSweepSize { .. } => Code::InvalidArgument,
     };
     let mut status = Status::new(code, rejection.to_string());
@@ -47,6 +49,7 @@ pub(super) fn of_artifact(error: &ArtifactError) -> Status {
         | ArtifactError::WrongLength { .. }
         | ArtifactError::WrongHash { .. } => Status::invalid_argument(words),
         ArtifactError::Absent { .. } => Status::not_found(words),
+        ArtifactError::BehindEnd { .. } => Status::out_of_range(words),
         ArtifactError::Io { .. } => Status::unavailable(words),
     }
 }

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use domain::SweepName;
 use sweep_proto::v1;
 use sweep_proto::v1::sweep_service_server::SweepService;
 use tonic::{Request, Response, Status};
 
 use super::status::of_runtime;
 use super::{SubmittedGrid, SweepIntake};
-use crate::runtime::{CoordinatorHandle, SweepProgress, WorkerStatus};
+use crate::runtime::{CoordinatorHandle, SweepOrder, SweepProgress, WorkerStatus};
 
 pub(super) struct SweepApi {
     pub(super) handle: CoordinatorHandle,
@@ -34,6 +35,24 @@ impl SweepService for SweepApi {
         let submitted = self.handle.submit_sweep(prepared.record, prepared.trials).await;
         let receipt = submitted.map_err(|error| of_runtime(&error))?;
         Ok(Response::new(v1::SubmitSweepResponse { sweep, trials: receipt.trials, ended: receipt.ended }))
+    }
+
+    async fn control_sweep(
+        &self,
+        request: Request<v1::ControlSweepRequest>,
+    ) -> Result<Response<v1::ControlSweepResponse>, Status> {
+        let message = request.into_inner();
+        let order = match message.order() {
+            v1::SweepOrder::Pause => SweepOrder::Pause,
+            v1::SweepOrder::Resume => SweepOrder::Resume,
+            v1::SweepOrder::Cancel => SweepOrder::Cancel,
+            v1::SweepOrder::RetryFailed => SweepOrder::RetryFailed,
+            v1::SweepOrder::Unspecified => return Err(Status::invalid_argument("no such order")),
+        };
+        let sweep = message.sweep.parse::<SweepName>();
+        let sweep = sweep.map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let trials = self.handle.order(sweep, order).await.map_err(|error| of_runtime(&error))?;
+        Ok(Response::new(v1::ControlSweepResponse { trials }))
     }
 
     async fn list_sweeps(
@@ -66,6 +85,7 @@ fn sweep_to_wire(sweep: &SweepProgress) -> v1::SweepSummary {
         failed: counts.failed,
         poisoned: counts.poisoned,
         cancelled: counts.cancelled,
+        paused: sweep.is_paused,
     }
 }
 

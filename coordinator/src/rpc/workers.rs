@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use domain::Fingerprint;
 use domain::ids::SessionId;
 use futures::stream::{BoxStream, StreamExt, try_unfold};
 use sweep_engine::{
@@ -12,6 +11,7 @@ use sweep_proto::v1::worker_service_server::WorkerService;
 use sweep_proto::{CHUNK_BYTES, PROTOCOL, convert, v1};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
+use tonic::codegen::Bytes;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::names::NameKeeper;
@@ -20,6 +20,7 @@ use crate::access::Caller;
 use crate::artifacts::ArtifactStore;
 use crate::clock::{fresh_nonce, fresh_session};
 use crate::datasets::DatasetStore;
+use crate::failpoint::{self, Place};
 use crate::runtime::CoordinatorHandle;
 
 /// Longest silence within an upload: a chunk passes a slow line in far less.
@@ -30,6 +31,7 @@ const MAX_PHASE_BYTES: usize = 32;
 pub(super) struct WorkerApi {
     pub(super) handle: CoordinatorHandle,
     pub(super) artifacts: ArtifactStore,
+    pub(super) checkpoints: ArtifactStore,
     pub(super) datasets: DatasetStore,
     pub(super) names: NameKeeper,
 }
@@ -122,7 +124,7 @@ impl WorkerService for WorkerApi {
         let key = key_of(message.lease.as_ref())?;
         let outcome = convert::outcome_from_wire(message.outcome).map_err(|error| of_wire(&error))?;
         for artifact in &outcome.artifacts {
-            if !self.artifacts.contains(artifact).await {
+            if !self.artifacts.contains(&artifact.hash, artifact.bytes).await {
                 // Retryable: the worker sends the artifact, then the outcome, again.
                 return Err(Status::unavailable(format!(
                     "artifact {} has not been received whole: send it first",
@@ -143,7 +145,18 @@ impl WorkerService for WorkerApi {
         let key = key_of(message.lease.as_ref())?;
         let kind = convert::failure_kind(&message.kind).map_err(|error| of_wire(&error))?;
         let words = convert::clip_message(&message.message);
-        self.ask(Input::ReportFailure { session, key, kind, message: words }).await?;
+        let checkpoint = convert::checkpoint_from_wire(message.checkpoint.as_ref());
+        let checkpoint = checkpoint.map_err(|error| of_wire(&error))?;
+        if let Some(checkpoint) = &checkpoint
+            && !self.checkpoints.contains(&checkpoint.hash, checkpoint.bytes).await
+        {
+            // Retryable, as for artifacts.
+            return Err(Status::unavailable(format!(
+                "checkpoint {} has not been received whole: send it first",
+                checkpoint.hash
+            )));
+        }
+        self.ask(Input::ReportFailure { session, key, kind, message: words, checkpoint }).await?;
         Ok(Response::new(v1::ReportFailureResponse {}))
     }
 
@@ -158,8 +171,43 @@ impl WorkerService for WorkerApi {
         let fingerprint = convert::fingerprint(&message.fingerprint).map_err(|error| of_wire(&error))?;
         let opened = self.datasets.open_at(&fingerprint, message.offset).await;
         let (file, total) = opened.map_err(|error| of_dataset(&error))?;
-        let download = Download { file, offset: message.offset, total, fingerprint, is_first: true };
-        Ok(Response::new(try_unfold(download, next_chunk).boxed()))
+        let download = Download { file, offset: message.offset, total, is_first: true };
+        let parts = try_unfold(download, next_chunk).enumerate().map(move |(position, part)| {
+            let hash = if position == 0 { fingerprint.as_bytes().to_vec() } else { Vec::new() };
+            part.map(|Chunk { offset, total, bytes }| v1::FetchDatasetResponse {
+                offset,
+                total,
+                chunk: bytes,
+                file_hash: hash.into(),
+            })
+        });
+        Ok(Response::new(parts.boxed()))
+    }
+
+    type FetchCheckpointStream = BoxStream<'static, Result<v1::FetchCheckpointResponse, Status>>;
+
+    async fn fetch_checkpoint(
+        &self,
+        request: Request<v1::FetchCheckpointRequest>,
+    ) -> Result<Response<Self::FetchCheckpointStream>, Status> {
+        let message = request.into_inner();
+        let session = session_of(&message.session)?;
+        let key = key_of(message.lease.as_ref())?;
+        let checkpoint = match self.ask(Input::FindCheckpoint { session, key }).await? {
+            Reply::Checkpoint(checkpoint) => checkpoint,
+            other => return Err(unexpected(&other)),
+        };
+        let opened = self.checkpoints.open_at(&checkpoint.hash, message.offset).await;
+        let (file, total) = opened.map_err(|error| of_artifact(&error))?;
+        let download = Download { file, offset: message.offset, total, is_first: true };
+        let parts = try_unfold(download, next_chunk).map(|part| {
+            part.map(|Chunk { offset, total, bytes }| v1::FetchCheckpointResponse {
+                offset,
+                total,
+                chunk: bytes,
+            })
+        });
+        Ok(Response::new(parts.boxed()))
     }
 
     async fn put_artifact(
@@ -172,14 +220,18 @@ impl WorkerService for WorkerApi {
         };
         self.check_session(&first.session).await?;
         let hash = convert::artifact_hash(&first.hash).map_err(|error| of_wire(&error))?;
-        let mut incoming =
-            self.artifacts.receive(hash, first.total).await.map_err(|error| of_artifact(&error))?;
+        let store = match first.purpose() {
+            v1::ArtifactPurpose::Checkpoint => &self.checkpoints,
+            v1::ArtifactPurpose::Unspecified => &self.artifacts,
+        };
+        let mut incoming = store.receive(hash, first.total).await.map_err(|error| of_artifact(&error))?;
         let mut message = Some(first);
         while let Some(part) = message {
             incoming.write(&part.chunk).await.map_err(|error| of_artifact(&error))?;
             message = next_message(&mut messages).await?;
         }
         incoming.commit().await.map_err(|error| of_artifact(&error))?;
+        failpoint::reach(Place::ArtifactStored);
         Ok(Response::new(v1::PutArtifactResponse {}))
     }
 
@@ -261,6 +313,7 @@ fn lease_to_wire(lease: &LeaseGrant, ttl_ms: u64) -> v1::Lease {
         seed: lease.trial.seed,
         data_fingerprint: lease.trial.data.as_bytes().to_vec().into(),
         ttl_ms,
+        checkpoint: lease.checkpoint.as_ref().map(convert::checkpoint_to_wire),
     }
 }
 
@@ -282,30 +335,30 @@ struct Download {
     file: File,
     offset: u64,
     total: u64,
-    fingerprint: Fingerprint,
     is_first: bool,
 }
 
-/// The next part of a data set. The first one comes even where nothing is left, for it carries length and hash.
-async fn next_chunk(mut download: Download) -> Result<Option<(v1::FetchDatasetResponse, Download)>, Status> {
+/// A part of a file on its way out.
+struct Chunk {
+    offset: u64,
+    total: u64,
+    bytes: Bytes,
+}
+
+/// The next part of a file. The first one comes even where nothing is left, for it carries the length.
+async fn next_chunk(mut download: Download) -> Result<Option<(Chunk, Download)>, Status> {
     let left = download.total.saturating_sub(download.offset);
     if left == 0 && !download.is_first {
         return Ok(None);
     }
     let length = usize::try_from(left).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
-    let mut chunk = vec![0; length];
-    let read = download.file.read_exact(&mut chunk).await;
-    read.map_err(|error| Status::unavailable(format!("the data set cannot be read: {error}")))?;
-    let file_hash = if download.is_first { download.fingerprint.as_bytes().to_vec() } else { Vec::new() };
-    let response = v1::FetchDatasetResponse {
-        offset: download.offset,
-        total: download.total,
-        chunk: chunk.into(),
-        file_hash: file_hash.into(),
-    };
+    let mut bytes = vec![0; length];
+    let read = download.file.read_exact(&mut bytes).await;
+    read.map_err(|error| Status::unavailable(format!("the file cannot be read: {error}")))?;
+    let chunk = Chunk { offset: download.offset, total: download.total, bytes: bytes.into() };
     download.offset += length as u64;
     download.is_first = false;
-    Ok(Some((response, download)))
+    Ok(Some((chunk, download)))
 }
 
 #[cfg(test)]

@@ -24,6 +24,19 @@ pub enum RuntimeError {
     Stopped,
 }
 
+/// What a person may order about a sweep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SweepOrder {
+    /// Begin no more trials; what runs goes on.
+    Pause,
+    /// Go on after a pause.
+    Resume,
+    /// Run no more trials; results stay.
+    Cancel,
+    /// Run failed and poisoned trials again.
+    RetryFailed,
+}
+
 pub(super) type Answer = Result<Reply, RuntimeError>;
 
 pub(super) enum Message {
@@ -74,6 +87,23 @@ impl CoordinatorHandle {
         match self.send(Input::CancelSweep { sweep }).await? {
             Reply::Cancelled(trials) => Ok(trials),
             other => unreachable!("a cancellation is answered as one, not by {other:?}"),
+        }
+    }
+
+    /// Does as a person orders about a sweep; answers how many trials were cancelled or will run again.
+    ///
+    /// # Errors
+    /// When there is no such sweep or the record cannot be written.
+    pub async fn order(&self, sweep: SweepName, order: SweepOrder) -> Result<u64, RuntimeError> {
+        let input = match order {
+            SweepOrder::Pause => Input::PauseSweep { sweep },
+            SweepOrder::Resume => Input::ResumeSweep { sweep },
+            SweepOrder::Cancel => Input::CancelSweep { sweep },
+            SweepOrder::RetryFailed => Input::RetryFailed { sweep },
+        };
+        match self.send(input).await? {
+            Reply::Cancelled(trials) | Reply::Retried(trials) => Ok(trials),
+            _ => Ok(0),
         }
     }
 

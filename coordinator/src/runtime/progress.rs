@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use domain::{FailureKind, MetricName, Outcome, SweepName, TrialId, TrialState};
+use domain::{FailureKind, MetricName, Outcome, Reconstruction, SweepName, TrialId, TrialState};
 use sweep_engine::{Effect, Event, State, SweepCounts, WorkerInfo};
 
 /// Ended trials and failed attempts that a snapshot tells of: enough for a screen.
@@ -17,6 +17,8 @@ pub struct SweepProgress {
     pub counts: SweepCounts,
     /// Whether its trials are handed out (a coordinator that serves until done rests the others).
     pub is_active: bool,
+    /// A person paused it.
+    pub is_paused: bool,
 }
 
 /// One leased trial.
@@ -56,8 +58,8 @@ pub struct EndedTrial {
     pub trial: TrialId,
     /// How it ended.
     pub state: TrialState,
-    /// Its squared error, if it has one.
-    pub sse_per_cell: Option<f64>,
+    /// How well it reconstructs, if it has a number for that.
+    pub reconstruction: Option<(MetricName, f64)>,
     /// Its agreement with the labels, if it has one.
     pub latent_kmeans_ari: Option<f64>,
     /// Number of its end since the start, from 1: a reader that knows the last one it saw misses none twice.
@@ -111,6 +113,12 @@ pub(super) struct Recent {
     failed_count: u64,
 }
 
+/// The first that it has of the metrics that say how well a model reconstructs.
+fn reconstruction(outcome: &Outcome) -> Option<(MetricName, f64)> {
+    let kinds = [Reconstruction::SquaredError, Reconstruction::NegativeBinomial];
+    kinds.into_iter().flat_map(Reconstruction::metrics).find_map(|name| Some((name, outcome.metric(name)?)))
+}
+
 impl Recent {
     /// Takes note of what one batch did.
     pub(super) fn note(&mut self, events: &[Event], effects: &[Effect]) {
@@ -123,7 +131,7 @@ impl Recent {
                     let ended = EndedTrial {
                         trial: *trial,
                         state: *state,
-                        sse_per_cell: outcome.and_then(|known| known.metric(MetricName::SsePerCell)),
+                        reconstruction: outcome.and_then(|known| reconstruction(known)),
                         latent_kmeans_ari: outcome
                             .and_then(|known| known.metric(MetricName::LatentKmeansAri)),
                         number: self.ended_count,
@@ -142,7 +150,10 @@ impl Recent {
                     };
                     push_bounded(&mut self.failed_attempts, failed);
                 }
-                Effect::WorkerJoined { .. } | Effect::WorkerLeft { .. } => {}
+                Effect::WorkerJoined { .. }
+                | Effect::WorkerLeft { .. }
+                | Effect::CheckpointObsolete { .. }
+                | Effect::WorkerDisobeys { .. } => {}
             }
         }
     }
@@ -172,6 +183,7 @@ pub(super) fn snapshot(
         name: sweep.name.clone(),
         counts: state.counts(sweep),
         is_active: state.is_active(sweep),
+        is_paused: sweep.is_paused,
     });
     let running: Vec<RunningTrialStatus> = state
         .leases()

@@ -92,12 +92,15 @@ impl Tables {
             }
             Event::SweepSubmitted { about, trials, .. } => self.submit(position, about, trials)?,
             Event::TrialCancelled { trial } => self.change(trial, |row| row.state = TrialState::Cancelled),
-            Event::TrialRevived { trial } => self.change(trial, |row| row.state = TrialState::Pending),
+            Event::TrialRevived { trial } | Event::TrialRetried { trial } => {
+                self.change(trial, |row| row.state = TrialState::Pending)
+            }
+            Event::SweepPaused { .. } | Event::SweepResumed { .. } => {}
             Event::LeaseGranted { trial, attempt, .. } => self.change(trial, |row| {
                 row.state = TrialState::Leased;
                 row.attempts = *attempt;
             }),
-            Event::AttemptFailed { trial, attempt, kind, message, worker, next } => {
+            Event::AttemptFailed { trial, attempt, kind, message, worker, next, .. } => {
                 self.change(trial, |row| {
                     row.state = *next;
                     row.failures.push(AttemptFailure {

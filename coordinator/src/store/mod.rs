@@ -3,8 +3,10 @@
 //!
 //! Must not live here: decisions (they are `sweep-engine`'s), the wire, words for a terminal.
 
+mod file_system;
 mod memory;
 pub mod records;
+mod reserve;
 mod sqlite;
 mod state_dir;
 
@@ -41,6 +43,14 @@ pub enum StoreError {
     /// The database cannot be used now: disk full, no permission, locked.
     #[error("the database {} cannot be used: {problem}", path.display())]
     Unavailable {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        problem: String,
+    },
+    /// The disk is full, and so is what was held in reserve.
+    #[error("the disk of {} is full: free some space, it goes on by itself ({problem})", path.display())]
+    Full {
         /// The database.
         path: PathBuf,
         /// What SQLite says.
@@ -86,6 +96,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Every sweep, in the order of last submission: the newest is the last.
     async fn list_sweeps(&self) -> Result<Vec<SweepRecord>, StoreError>;
+
+    /// Whether there is room to begin new work; the words say why not. Asked for now and then, it also puts things right
+    /// once there is room again.
+    async fn readiness(&self) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Writes everything out and closes; later calls fail.
     async fn close(&self);

@@ -1,5 +1,6 @@
 //! What the store answers to leaderboard, report and command line: plain values, read in one transaction.
 
+use domain::data::{Genes, Input};
 use domain::ids::{Fingerprint, SweepName};
 use domain::{FailureKind, Outcome, Trial, TrialState};
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,16 @@ pub struct DatasetFacts {
     pub cells: u64,
     /// Genes after the gene filter.
     pub genes: u64,
-    /// Non-zero entries.
+    /// What the nets see of them. Records of before there was a choice do not say it.
+    #[serde(default)]
+    pub input: Input,
+    /// Which genes these are, of those that pass quality control.
+    #[serde(default)]
+    pub gene_choice: Genes,
+    /// How the labels were made by clustering the same counts, in words; none when they were not.
+    #[serde(default)]
+    pub clustering: Option<String>,
+    /// Entries that are not zero.
     pub nonzeros: u64,
     /// Cells in the files.
     pub cells_read: u64,

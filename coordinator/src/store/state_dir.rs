@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use super::file_system;
+
 /// Longest holder's name that is read back from the lock file.
 const MAX_HOLDER_BYTES: u64 = 512;
 
@@ -17,6 +19,17 @@ pub enum StateDirError {
         path: PathBuf,
         /// What the holder wrote about itself.
         holder: String,
+    },
+    /// It lies where a database may be damaged.
+    #[error(
+        "the state folder {} lies on {file_system}, a network file system, where a database may be damaged: keep it on a \
+         local disk (--state DIR)", path.display()
+    )]
+    Network {
+        /// The folder.
+        path: PathBuf,
+        /// The file system's name.
+        file_system: &'static str,
     },
     /// It cannot be made, read or written.
     #[error("cannot use the state folder: {}: {source}", path.display())]
@@ -43,8 +56,16 @@ impl StateDir {
     /// # Errors
     /// When another process holds the folder, or it cannot be written.
     pub fn lock(path: &Path, holder: &str) -> Result<Self, StateDirError> {
-        for folder in [path.to_owned(), datasets_dir(path), artifacts_dir(path)] {
+        Self::lock_on(path, holder, file_system::magic_of)
+    }
+
+    fn lock_on(path: &Path, holder: &str, magic_of: fn(&Path) -> Option<i64>) -> Result<Self, StateDirError> {
+        for folder in [path.to_owned(), datasets_dir(path), artifacts_dir(path), path.join("checkpoints")] {
             std::fs::create_dir_all(&folder).map_err(|source| StateDirError::Io { path: folder, source })?;
+        }
+        // Before the lock: on such file systems it would not hold either.
+        if let Some(file_system) = magic_of(path).and_then(file_system::network_name) {
+            return Err(StateDirError::Network { path: path.to_owned(), file_system });
         }
         let lock_path = path.join("coordinator.lock");
         let at_lock = |source| StateDirError::Io { path: lock_path.clone(), source };
@@ -112,6 +133,16 @@ fn artifacts_dir(state_dir: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::{StateDir, StateDirError};
+
+    #[test]
+    fn a_network_file_system_is_refused_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = StateDir::lock_on(folder.path(), "coordinator", |_| Some(0x6969)).unwrap_err();
+        assert!(matches!(&refused, StateDirError::Network { file_system: "NFS", .. }), "{refused}");
+        assert!(!folder.path().join("coordinator.lock").exists());
+        assert!(StateDir::lock_on(folder.path(), "coordinator", |_| Some(0xEF53)).is_ok());
+        assert!(StateDir::lock_on(folder.path(), "coordinator", |_| None).is_ok(), "no reason to refuse");
+    }
 
     #[test]
     fn a_second_holder_is_refused_with_the_first_ones_name() {

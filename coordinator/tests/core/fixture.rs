@@ -26,6 +26,9 @@ pub(crate) fn record(name: &str, created_ms: i64) -> SweepRecord {
             path: "data".to_owned(),
             cells: 3,
             genes: 2,
+            input: Default::default(),
+            gene_choice: Default::default(),
+            clustering: None,
             nonzeros: 4,
             cells_read: 5,
             genes_read: 6,
@@ -47,6 +50,7 @@ pub(crate) fn outcome() -> Outcome {
             sse_per_cell: 0.2,
             kl_per_cell: 0.3,
             seconds: 0.4,
+            ..EpochRecord::default()
         }],
         diagnostics: Diagnostics::default(),
         artifacts: vec![ArtifactRef {

@@ -11,7 +11,7 @@ use coordinator::datasets::DatasetStore;
 use coordinator::rpc::{Guard, RpcServer};
 use coordinator::runtime::{Coordinator, CoordinatorHandle};
 use coordinator::store::{SqliteStore, StateDir};
-use sweep_engine::{Mode, Settings};
+use sweep_engine::Mode;
 use sweep_proto::dial::{Connection, Dialer, Hopeless, hopeless};
 use sweep_proto::join::{JoinToken, Secret, TokenId};
 use sweep_proto::v1;
@@ -40,7 +40,7 @@ impl Fort {
 
     async fn start_named(state: &Path, names: Option<Vec<String>>) -> Self {
         let store = SqliteStore::open(StateDir::lock(state, "test").unwrap()).await.unwrap();
-        let settings = Settings { heartbeat_ms: 5_000, lease_ttl_ms: 30_000, mode: Mode::Serve };
+        let settings = coordinator::runtime::settings(Mode::Serve);
         let handle = Coordinator::start(settings, Arc::new(store)).await.unwrap();
         let authority = Arc::new(Authority::of_state_dir(state, wall_ms()).unwrap());
         let tokens = TokenStore::of_open_record(state);
@@ -265,7 +265,7 @@ async fn plain_to_tls_and_tls_to_plain_are_told_apart() {
 
     let other = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(StateDir::lock(other.path(), "test").unwrap()).await.unwrap();
-    let settings = Settings { heartbeat_ms: 5_000, lease_ttl_ms: 30_000, mode: Mode::Serve };
+    let settings = coordinator::runtime::settings(Mode::Serve);
     let handle = Coordinator::start(settings, Arc::new(store)).await.unwrap();
     let (artifacts, datasets) =
         (ArtifactStore::of_state_dir(other.path()), DatasetStore::of_state_dir(other.path()));

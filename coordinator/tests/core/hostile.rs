@@ -76,6 +76,7 @@ async fn a_worker_touches_only_what_it_leased() {
             lease: Some(forged.clone()),
             kind: "panic".to_owned(),
             message: "\u{1b}[2J=cmd|' /C calc'!A0<script>".to_owned(),
+            checkpoint: None,
         };
         assert_eq!(ring.worker.report_failure(failure).await.unwrap_err().code(), code);
         let progress = v1::TrialProgress { lease: Some(forged), epoch: 3, ..Default::default() };
@@ -207,6 +208,7 @@ async fn oversized_messages_are_refused_and_others_go_on() {
                 lease: Some(key(&lease)),
                 kind: "no such kind".repeat(bytes / 16),
                 message: String::new(),
+                checkpoint: None,
             };
             let refused = hostile.report_failure(failure).await.unwrap_err();
             assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
@@ -221,6 +223,7 @@ async fn oversized_messages_are_refused_and_others_go_on() {
             hash: hash.clone().into(),
             total,
             chunk: vec![0; chunk].into(),
+            purpose: 0,
         };
         let refused = ring.worker.put_artifact(tokio_stream::iter([first])).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");

@@ -2,6 +2,7 @@
 //! a real gRPC client.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod checkpoints;
 mod fixture;
 mod guarded;
 mod hostile;

@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use coordinator::artifacts::ArtifactStore;
 use coordinator::datasets::DatasetStore;
 use coordinator::rpc::{IntakeError, PreparedSweep, RpcError, RpcServer, SubmittedGrid, SweepIntake};
-use coordinator::runtime::{Coordinator, CoordinatorHandle};
+use coordinator::runtime::{Coordinator, CoordinatorHandle, settings};
 use coordinator::store::{SqliteStore, StateDir};
+use domain::MetricName;
 use domain::ids::{ArtifactHash, Fingerprint};
 use sweep_engine::{Mode, Settings};
 use sweep_proto::convert::outcome_to_wire;
@@ -45,8 +46,9 @@ pub(crate) struct Ring {
 impl Ring {
     pub(crate) async fn start(state: &Path) -> Self {
         let store = SqliteStore::open(StateDir::lock(state, "test").unwrap()).await.unwrap();
-        let settings = Settings { heartbeat_ms: 5_000, lease_ttl_ms: 30_000, mode: Mode::UntilDone };
-        let handle = Coordinator::start(settings, Arc::new(store)).await.unwrap();
+        let ttl = Settings { heartbeat_ms: 5_000, lease_ttl_ms: 30_000, ..settings(Mode::UntilDone) };
+        let files = ArtifactStore::of_checkpoints(state);
+        let handle = Coordinator::start_with_checkpoints(ttl, Arc::new(store), files).await.unwrap();
         let server = serve(state, "127.0.0.1:0".parse().unwrap(), &handle).await.unwrap();
         let channel =
             Channel::from_shared(format!("http://{}", server.address())).unwrap().connect().await.unwrap();
@@ -72,7 +74,7 @@ impl Ring {
         self.sweeps.submit_sweep(request).await.unwrap().into_inner()
     }
 
-    async fn register(&mut self) -> Bytes {
+    pub(crate) async fn register(&mut self) -> Bytes {
         let request = v1::RegisterRequest {
             worker: "w".to_owned(),
             host: "host".to_owned(),
@@ -95,12 +97,13 @@ impl Ring {
             hash: ArtifactHash::of(ARTIFACT).as_bytes().to_vec().into(),
             total: ARTIFACT.len() as u64,
             chunk: content[..4].into(),
+            purpose: 0,
         };
         let second = v1::PutArtifactRequest { chunk: content[4..].into(), ..Default::default() };
         self.worker.put_artifact(tokio_stream::iter([first, second])).await.map(drop)
     }
 
-    async fn report(&mut self, session: &Bytes, lease: &v1::Lease) -> Result<(), Status> {
+    pub(crate) async fn report(&mut self, session: &Bytes, lease: &v1::Lease) -> Result<(), Status> {
         let request = v1::ReportOutcomeRequest {
             session: session.clone(),
             lease: Some(key(lease)),
@@ -173,7 +176,7 @@ async fn a_restart_keeps_results_and_live_leases() {
     let mut progress = ring.handle.progress();
     let seen = progress.wait_for(|now| now.is_finished).await.unwrap().clone();
     assert_eq!(seen.sweeps[0].counts.done, 2);
-    assert_eq!(seen.ended[0].sse_per_cell, Some(1758.25));
+    assert_eq!(seen.ended[0].reconstruction, Some((MetricName::SsePerCell, 1758.25)));
     let data = ring.handle.store().load_sweep(&"s".parse().unwrap()).await.unwrap().unwrap();
     assert!(data.trials.iter().all(|row| row.outcome == Some(outcome())));
     ring.stop().await;

@@ -2,7 +2,8 @@
 
 use coordinator::store::records::SweepRecord;
 use coordinator::store::{MemoryStore, SqliteStore, StateDir, Store, StoreError};
-use domain::ids::LeaseNonce;
+use domain::ids::{ArtifactHash, LeaseNonce};
+use domain::outcome::CheckpointRef;
 use domain::{FailureKind, SweepName, TrialState};
 use sweep_engine::Event;
 
@@ -33,6 +34,7 @@ fn history() -> Vec<Vec<Event>> {
             message: "\u{1b}[31mboom".to_owned(),
             worker: "w".to_owned(),
             next: TrialState::Pending,
+            checkpoint: Some(CheckpointRef { hash: ArtifactHash::of(b"c"), bytes: 1, epoch: 3 }),
         }],
         vec![leased(1, 2)],
         vec![Event::OutcomeAccepted {
@@ -133,4 +135,42 @@ async fn what_is_no_record_is_named_so() {
     assert!(matches!(damaged, StoreError::Corrupt { .. }), "{damaged}");
     let damaged = SqliteStore::open(StateDir::lock(folder.path(), "test").unwrap()).await.unwrap_err();
     assert!(matches!(damaged, StoreError::Corrupt { .. }), "{damaged}");
+}
+
+#[tokio::test]
+async fn a_damaged_page_is_found_at_the_start_and_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(StateDir::lock(folder.path(), "test").unwrap()).await.unwrap();
+    conforms(&store).await;
+    store.close().await;
+    drop(store);
+    let path = folder.path().join("coordinator.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    // The second page and on: the header stays whole.
+    bytes[4096..3 * 4096].fill(0xA5);
+    std::fs::write(&path, &bytes).unwrap();
+    let damaged = SqliteStore::open(StateDir::lock(folder.path(), "test").unwrap()).await.unwrap_err();
+    assert!(matches!(damaged, StoreError::Corrupt { .. }), "{damaged}");
+    assert_eq!(std::fs::read(&path).unwrap(), bytes, "whoever repairs it finds it as it was");
+}
+
+#[tokio::test]
+async fn a_database_that_another_process_holds_is_waited_for_and_then_said() {
+    use sqlx::{ConnectOptions, Connection};
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(StateDir::lock(folder.path(), "test").unwrap()).await.unwrap();
+    conforms(&store).await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.path().join("coordinator.db"));
+    let mut other = options.connect().await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let refused = store.append(0, &[leased(4, 1)]).await.unwrap_err();
+    assert!(
+        matches!(&refused, StoreError::Unavailable { problem, .. } if problem.contains("locked")),
+        "{refused}"
+    );
+    assert_eq!(store.replay().await.unwrap(), history().concat(), "readers are not hindered");
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+    store.append(0, &[leased(4, 1)]).await.unwrap();
+    store.close().await;
 }

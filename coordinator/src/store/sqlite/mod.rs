@@ -5,7 +5,9 @@ mod read;
 mod write;
 
 use std::borrow::Cow;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,6 +22,7 @@ use sweep_engine::Event;
 use tokio::sync::Mutex;
 
 use super::records::{SweepData, SweepRecord};
+use super::reserve::Reserve;
 use super::state_dir::{StateDir, database_file};
 use super::{Store, StoreError};
 
@@ -30,6 +33,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// SQLite's primary result codes for a damaged file.
 const SQLITE_CORRUPT: u32 = 11;
 const SQLITE_NOTADB: u32 = 26;
+/// … and for a disk without space.
+const SQLITE_FULL: u32 = 13;
 
 /// The record in `coordinator.db`.
 #[derive(Debug)]
@@ -38,6 +43,10 @@ pub struct SqliteStore {
     /// `None` where the store only reads, and after `close`.
     writer: Mutex<Option<SqliteConnection>>,
     readers: SqlitePool,
+    /// Space for a full disk; `None` where the store only reads.
+    reserve: Option<Reserve>,
+    /// The reserve is given up: nothing new is begun.
+    is_short: AtomicBool,
     /// A coordinator's lock, held as long as the store lives.
     _state_dir: Option<StateDir>,
 }
@@ -59,7 +68,16 @@ impl SqliteStore {
         check_health(&path, &mut writer).await?;
         migrations().run(&mut writer).await.map_err(|error| classify_migration(&path, error))?;
         let readers = reader_pool(base_options(&path).read_only(true));
-        Ok(Self { path, writer: Mutex::new(Some(writer)), readers, _state_dir: Some(state_dir) })
+        let reserve = Reserve::of_state_dir(state_dir.path());
+        let is_short = reserve.keep().is_err();
+        Ok(Self {
+            path,
+            writer: Mutex::new(Some(writer)),
+            readers,
+            reserve: Some(reserve),
+            is_short: AtomicBool::new(is_short),
+            _state_dir: Some(state_dir),
+        })
     }
 
     /// Opens a record for reading; a coordinator may be writing it at the same time.
@@ -81,7 +99,24 @@ impl SqliteStore {
             readers = reader_pool(base_options(&path).read_only(true).immutable(true));
             read::probe(&readers).await.map_err(|again| classify(&path, &again))?;
         }
-        Ok(Self { path, writer: Mutex::new(None), readers, _state_dir: None })
+        let (writer, is_short) = (Mutex::new(None), AtomicBool::new(false));
+        Ok(Self { path, writer, readers, reserve: None, is_short, _state_dir: None })
+    }
+
+    /// The disk is full: gives the reserve up and makes room, if it is still there.
+    async fn make_room(&self, connection: &mut SqliteConnection) -> bool {
+        self.is_short.store(true, Ordering::SeqCst);
+        let Some(reserve) = self.reserve.as_ref().filter(|reserve| reserve.is_kept()) else { return false };
+        tracing::error!(path = %self.path.display(), "the disk is full: the reserve is given up, nothing new is begun");
+        if let Err(error) = reserve.give_up() {
+            tracing::error!(%error, "the reserve cannot be given up");
+            return false;
+        }
+        // The log goes into the database and its space back; a reader may keep it from that, which does no harm.
+        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(connection).await {
+            tracing::debug!(%error, "the log stays as it is");
+        }
+        true
     }
 }
 
@@ -96,7 +131,13 @@ impl Store for SqliteStore {
                 problem: "not open for writing".to_owned(),
             });
         };
-        write::append(connection, at_ms, events, &rows).await.map_err(|error| classify(&self.path, &error))
+        let wrong = |error: sqlx::Error| classify(&self.path, &error);
+        match write::append(connection, at_ms, events, &rows).await.map_err(wrong) {
+            Err(StoreError::Full { .. }) if self.make_room(connection).await => {
+                write::append(connection, at_ms, events, &rows).await.map_err(wrong)
+            }
+            done => done,
+        }
     }
 
     async fn replay(&self) -> Result<Vec<Event>, StoreError> {
@@ -109,6 +150,29 @@ impl Store for SqliteStore {
 
     async fn list_sweeps(&self) -> Result<Vec<SweepRecord>, StoreError> {
         read::list_sweeps(&self.readers).await.map_err(|error| error.at(&self.path))
+    }
+
+    async fn readiness(&self) -> Result<(), String> {
+        let Some(reserve) = self.reserve.clone() else { return Ok(()) };
+        let was_short = self.is_short.load(Ordering::SeqCst);
+        let look = move || match (was_short, reserve.is_short()) {
+            (_, true) => Err(io::Error::from(io::ErrorKind::StorageFull)),
+            (false, false) => Ok(()),
+            (true, false) => reserve.keep(),
+        };
+        match tokio::task::spawn_blocking(look).await {
+            Ok(Ok(())) => {
+                if self.is_short.swap(false, Ordering::SeqCst) {
+                    tracing::info!("the disk has room again");
+                }
+                Ok(())
+            }
+            Ok(Err(error)) => {
+                self.is_short.store(true, Ordering::SeqCst);
+                Err(format!("the disk of {} is short of space: {error}", self.path.display()))
+            }
+            Err(error) => Err(format!("the space of the disk cannot be looked at: {error}")),
+        }
     }
 
     async fn close(&self) {
@@ -168,6 +232,7 @@ pub(crate) fn classify(path: &Path, error: &sqlx::Error) -> StoreError {
     let problem = error.to_string();
     match primary_code(error) {
         Some(code) if is_damage(code) => StoreError::Corrupt { path, problem },
+        Some(SQLITE_FULL) => StoreError::Full { path, problem },
         _ => StoreError::Unavailable { path, problem },
     }
 }

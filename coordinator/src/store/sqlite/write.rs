@@ -56,7 +56,11 @@ async fn derive(
             close_attempt(connection, at_ms, trial).await?;
             set_state(connection, trial, TrialState::Cancelled).await
         }
-        Event::TrialRevived { trial } => set_state(connection, trial, TrialState::Pending).await,
+        Event::TrialRevived { trial } | Event::TrialRetried { trial } => {
+            set_state(connection, trial, TrialState::Pending).await
+        }
+        // Only the engine asks whether a sweep rests, and it reads the events.
+        Event::SweepPaused { .. } | Event::SweepResumed { .. } => Ok(SqliteQueryResult::default()),
         Event::LeaseGranted { trial, attempt, worker, nonce: _ } => {
             query("INSERT INTO attempts (trial_id, attempt, worker, began_ms) VALUES (?, ?, ?, ?)")
                 .bind(trial.to_string())
@@ -71,7 +75,7 @@ async fn derive(
                 .execute(connection)
                 .await
         }
-        Event::AttemptFailed { trial, attempt, kind, message, worker: _, next } => {
+        Event::AttemptFailed { trial, attempt, kind, message, worker: _, next, checkpoint: _ } => {
             query("UPDATE attempts SET ended_ms = ?, failure = ?, message = ? WHERE trial_id = ? AND attempt = ?")
                 .bind(at_ms)
                 .bind(kind.name())
