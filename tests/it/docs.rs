@@ -220,6 +220,9 @@ fn key_rows(prefix: &str, table: &Value, rows: &mut String) {
 
 /// The bounds of a value, in words.
 fn range_of(key: &Value) -> String {
+    if key["type"] == "boolean" {
+        return "`true` `false`".to_owned();
+    }
     if let Some(words) = key["enum"].as_array() {
         return words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" ");
     }

@@ -102,6 +102,9 @@ async fn curse_everything(url: &str) {
             loss_per_cell: 1.0,
             sse_per_cell: 1.0,
             kl_per_cell: 0.0,
+            kl_spike_per_cell: None,
+            validation_sse_per_cell: None,
+            validation_loss_per_cell: None,
             seconds: 0.1,
         }],
         diagnostics: Diagnostics::default(),
@@ -128,6 +131,7 @@ async fn curse_everything(url: &str) {
             lease: key(bad),
             kind: "panic".to_owned(),
             message: format!("{}{}", curse(number), curse(number + 2)),
+            checkpoint: None,
         };
         client.report_failure(request).await.unwrap();
     }
@@ -136,6 +140,7 @@ async fn curse_everything(url: &str) {
         lease: key(bad),
         kind: "../panic".to_owned(),
         message: String::new(),
+        checkpoint: None,
     };
     assert!(client.report_failure(failed).await.is_err(), "a kind that is none");
 }

@@ -18,12 +18,17 @@ pub(crate) fn serve(scratch: &Scratch, more: &[&str]) -> (Running, String) {
 pub(crate) fn serve_at(scratch: &Scratch, bind: &str, more: &[&str]) -> (Running, String) {
     let args = [&["serve", "--bind", bind], more].concat();
     let running = Running::start(&Product::get().coordinator, scratch.path(), "serve", &args);
-    let url = wait_until("the coordinator's address", PATIENCE, || {
+    let url = address_of(&running);
+    (running, url)
+}
+
+/// Where a coordinator says that it listens.
+pub(crate) fn address_of(running: &Running) -> String {
+    wait_until("the coordinator's address", PATIENCE, || {
         let said = running.stderr_so_far();
         let (_, rest) = said.split_once("listening on ")?;
         Some(rest.split_once('\n')?.0.trim().to_owned())
-    });
-    (running, url)
+    })
 }
 
 /// A worker with a cache of its own, as on another machine.

@@ -155,3 +155,43 @@ fn every_format_of_the_leaderboard_has_the_same_rows() {
     assert!(table.contains("pca") && table.contains("ae"), "{table}");
     let _ = coordinator(&scratch, &["leaderboard", "no-such-sweep"]).expect_code(5);
 }
+
+/// z-scores and counts reach the nets as such, labels can come from the counts, and the report says both.
+#[test]
+fn every_input_trains_and_labels_may_be_clusters() {
+    let of_values: &[&str] = &["ae", "beta-vsc", "pca"];
+    let of_counts: &[&str] = &["scvi", "ldvae", "dca"];
+    let inputs = [
+        ("lognorm", "log-normalised", of_values, "sse_per_cell"),
+        ("scaled", "z-scores", of_values, "sse_per_cell"),
+        ("counts", "raw counts", of_counts, "nll_per_cell"),
+    ];
+    let mut errors_of_pca = Vec::new();
+    for (input, words, models, loss) in inputs {
+        let name = format!("input-{input}");
+        let data = format!("labels = \"cluster\"\ninput = \"{input}\"\ngenes = {{ hvg = 120 }}");
+        let grid = small_grid(&name, &format!("model = {models:?}"), 3);
+        let scratch = scene(&grid.replace("labels = \"cells/labels.csv\"", &data));
+        let _ = coordinator(&scratch, &["sweep", "grid.toml", "--quiet"]).expect_code(0);
+        let board = leaderboard(&scratch, &[]);
+        let rows = board["rows"].as_array().unwrap();
+        assert_eq!(rows.len(), models.len());
+        for row in rows {
+            assert_eq!(row["n"], 1, "{row}");
+            assert!(row["metrics"]["latent_kmeans_nmi"]["mean"].is_number(), "{row}");
+            assert!(row["metrics"][loss]["mean"].is_number(), "{row}");
+        }
+        if let Some(pca) = rows.iter().find(|row| row["model"] == "pca") {
+            errors_of_pca.push(pca["metrics"]["sse_per_cell"]["mean"].as_f64().unwrap());
+        }
+        let folder = scratch.join(".latentsweep/reports").join(&name);
+        let report = std::fs::read_to_string(folder.join("report.md")).unwrap();
+        for part in [words, "clusters of these same counts", "120 genes", "(unnamed)"] {
+            assert!(report.contains(part), "{part:?} is in the report:\n{report}");
+        }
+    }
+    // A z-score has variance 1, so 120 genes have 119.5 a cell (240 cells, n − 1), of which six components take at least
+    // their share; log-normalised values of these cells vary several times more.
+    let [lognorm, scaled] = errors_of_pca.try_into().unwrap();
+    assert!((1.0..119.5 * (1.0 - 6.0 / 120.0)).contains(&scaled) && scaled < lognorm, "{lognorm} {scaled}");
+}

@@ -6,9 +6,11 @@
 pub mod data;
 pub mod process;
 pub mod product;
+pub mod proxy;
 pub mod wait;
 
 pub use data::SyntheticCells;
 pub use process::{Finished, Running};
 pub use product::{Product, Scratch};
+pub use proxy::{Fault, Proxy};
 pub use wait::wait_until;
