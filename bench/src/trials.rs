@@ -1,30 +1,26 @@
 //! Our side of the training benchmarks: trials of one process, one thread each, sharing the matrix.
 
 use anyhow::Context as _;
-use domain::config::{Activation, AeSpec, BetaVaeSpec, BetaVscSpec, Encode, Gate};
+use domain::config::{Activation, AeSpec, BetaVaeSpec, BetaVscSpec, DcaSpec, LdvaeSpec, ScviSpec};
 use domain::{Config, EvaluationSpec, ModelKind, ModelSpec, NetSpec, Preset, TrainSpec};
 use models::{Control, TrainOptions, Trained, TrainingData};
 
-/// The config of the peers' script: β 2, c 50, α 0.5, batch 256.
+/// The config of the peers' script: β 2, c 50, α 0.5, batch 256; models of counts with their papers' defaults.
 #[must_use]
-pub fn config(model: ModelKind, preset: Preset, epochs: u32) -> Config {
-    let net = NetSpec::of_preset(preset, model, 6);
-    let model = match model {
+pub fn config(kind: ModelKind, preset: Preset, epochs: u32) -> Config {
+    let net = NetSpec::of_preset(preset, kind, 6);
+    let model = match kind {
         ModelKind::Pca => ModelSpec::Pca(domain::config::PcaSpec { latent_dim: 6 }),
         ModelKind::Ae => ModelSpec::Ae(AeSpec { net, latent_activation: Activation::None }),
-        ModelKind::BetaVae => ModelSpec::BetaVae(BetaVaeSpec { net, beta: 2.0, encode: Encode::Mean }),
-        ModelKind::BetaVsc => ModelSpec::BetaVsc(BetaVscSpec {
-            net,
-            beta: 2.0,
-            alpha: 0.5,
-            c: 50.0,
-            gate: Gate::ExpRelu,
-            encode: Encode::Mean,
-        }),
+        ModelKind::BetaVae => ModelSpec::BetaVae(BetaVaeSpec::new(net)),
+        ModelKind::BetaVsc => ModelSpec::BetaVsc(BetaVscSpec::new(net)),
+        ModelKind::Scvi => ModelSpec::Scvi(ScviSpec::default()),
+        ModelKind::Ldvae => ModelSpec::Ldvae(LdvaeSpec::default()),
+        ModelKind::Dca => ModelSpec::Dca(DcaSpec::default()),
     };
     Config {
         model,
-        train: Some(TrainSpec { epochs, ..TrainSpec::default() }),
+        train: Some(TrainSpec { epochs, ..TrainSpec::of(kind) }),
         evaluation: EvaluationSpec::default(),
     }
 }

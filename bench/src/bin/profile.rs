@@ -34,6 +34,7 @@ impl Part {
 
 fn main() -> anyhow::Result<()> {
     models::limit_threads()?;
+    models::keep_freed_memory();
     let preset = if option("preset", "report".to_owned())? == "code" { Preset::Code } else { Preset::Report };
     let epochs: u32 = option("epochs", 5)?;
     // Width of both gene layers of the β-VAE; up to a batch's cells the decoder goes through the Gram form.

@@ -47,6 +47,7 @@ fn repeated(matrix: CsrView<'_>, cells: usize, genes: usize) -> Matrix {
 
 fn main() -> anyhow::Result<()> {
     models::limit_threads()?;
+    models::keep_freed_memory();
     let epochs: u32 = option("epochs", 10)?;
     let rounds = bench::rounds(3)?;
     let preset = if option("preset", "report".to_owned())? == "code" { Preset::Code } else { Preset::Report };

@@ -11,6 +11,7 @@ use models::{Engine, TrainOptions, TrainingData};
 
 fn main() -> anyhow::Result<()> {
     models::limit_threads()?;
+    models::keep_freed_memory();
     let preset = match option("preset", "report".to_owned())?.as_str() {
         "report" => Preset::Report,
         "code" => Preset::Code,

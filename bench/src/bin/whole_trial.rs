@@ -8,18 +8,19 @@
 use anyhow::Context as _;
 use bench::{median, option, peer, timed, trials};
 use domain::{ModelKind, Preset};
-use eval::EvaluationInput;
+use eval::{Conduct, EvaluationInput};
 use models::{Control, Engine, TrainOptions, TrainingData};
 
 fn main() -> anyhow::Result<()> {
     models::limit_threads()?;
+    models::keep_freed_memory();
     let model = option("model", "ae".to_owned())?;
     let kind = ModelKind::from_name(&model).context("--model ae|beta-vae|beta-vsc")?;
     let peer_name = match kind {
         ModelKind::Ae => "ae",
         ModelKind::BetaVae => "vae",
         ModelKind::BetaVsc => "vsc",
-        ModelKind::Pca => anyhow::bail!("the peer has no PCA: --model ae|beta-vae|beta-vsc"),
+        other => anyhow::bail!("the peer has no {other}: --model ae|beta-vae|beta-vsc"),
     };
     let epochs: u32 = option("epochs", 200)?;
     let rounds = bench::rounds(1)?;
@@ -47,13 +48,14 @@ fn whole_trials(config: &domain::Config, data: &cells::Dataset, slots: u64) -> a
     let training_data = TrainingData::new(data.matrix())?;
     trials::at_once(slots, |seed| {
         let trained = models::train_on(config, seed, &training_data, &options, &mut |_| Control::Continue)?;
-        eval::evaluate(&EvaluationInput {
+        let input = EvaluationInput {
             codes: &trained.latent,
             n_cells: data.n_cells(),
             dim: trained.latent_dim,
             labels,
             spec: &config.evaluation,
-        })?;
+        };
+        eval::evaluate(&input, Conduct::plain())?;
         Ok(())
     })?;
     Ok(())
