@@ -121,11 +121,14 @@ impl Residual {
 
     fn lay_out_hidden(&mut self, shape: &Shape, cells: usize, hidden: &[f32]) {
         self.hidden.clear();
-        self.hidden_columns.fill(0.0);
+        let stride = self.cells;
+        // Looked up once: an access through the buffer itself costs more than the copy of an entry.
+        let columns: &mut [f32] = &mut self.hidden_columns;
+        columns.fill(0.0);
         debug_assert_eq!(hidden.len(), cells * shape.last, "checked by the caller");
         for (cell, row) in hidden.chunks_exact(shape.last).enumerate() {
             for (column, &h) in row.iter().enumerate() {
-                self.hidden_columns[column * self.cells + cell] = h;
+                columns[column * stride + cell] = h;
             }
         }
     }

@@ -180,10 +180,13 @@ impl CountDecoder {
     fn lay_out_hidden(&mut self, weights: &CountWeights, hidden: &[f32]) {
         let (width, stride) = (weights.decoder.width, weights.decoder.stride);
         pack(hidden, width, &mut self.hidden, stride);
-        self.hidden_columns.fill(0.0);
+        let cells = self.stride;
+        // Looked up once: an access through the buffer itself costs more than the copy of an entry.
+        let columns: &mut [f32] = &mut self.hidden_columns;
+        columns.fill(0.0);
         for (cell, row) in hidden.chunks_exact(width).enumerate() {
             for (column, &h) in row.iter().enumerate() {
-                self.hidden_columns[column * self.stride + cell] = h;
+                columns[column * cells + cell] = h;
             }
         }
     }
