@@ -7,7 +7,8 @@
 //! engine     the layers that touch genes             sparse (own kernels), dense (the candle reference), counts
 //! net        layers and initial values               params: tensors with Adam's moments
 //! normed     batch norm, dropout                     gaussian: the encoder that scVI and LDVAE share
-//! streams    all the chance of a trial               pca: the baseline, no net
+//! streams    all the chance of a trial               visits: the order of cells in an epoch
+//!                                                    pca: the baseline, no net
 //! ```
 //!
 //! A trial runs on one thread and gives the same bits in any process on one kind of processor.
@@ -36,6 +37,7 @@ mod stopwatch;
 pub mod streams;
 mod threads;
 mod train;
+mod visits;
 
 pub use checkpoint::{KeptEpoch, KeptTensor, TensorState, TrainState};
 pub use error::TrainError;

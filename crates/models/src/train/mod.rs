@@ -37,6 +37,7 @@ use crate::penalty::{Place, sum_f64};
 use crate::scvi::Scvi;
 use crate::stopwatch::Stopwatch;
 use crate::streams::Streams;
+use crate::visits::Visits;
 
 use held_out::{EarlyStopping, Split};
 use measure::{loss_metrics, run_metrics};
@@ -97,6 +98,8 @@ pub struct Trainer<'a> {
     streams: Streams,
     split: Split,
     n_cells: usize,
+    /// Of its indices and values.
+    matrix_bytes: u64,
     term: Term,
     latent_dim: usize,
     parameters: u64,
@@ -170,6 +173,7 @@ impl<'a> Trainer<'a> {
             streams,
             split,
             n_cells,
+            matrix_bytes: size_of_val(data.matrix.indices) as u64 + size_of_val(data.matrix.values) as u64,
             term: Term { reconstruction: config.model.kind().reconstruction(), n_genes },
             latent_dim: config.model.latent_dim() as usize,
             parameters,
@@ -226,7 +230,8 @@ impl<'a> Trainer<'a> {
     /// The steps of one epoch over the training cells; `None` when a loss was not finite.
     fn run_steps(&mut self, epoch: u32) -> Result<Option<EpochSums>, TrainError> {
         let cells = &self.split.training;
-        let shuffled = self.streams.open("shuffle", u64::from(epoch)).permutation(cells.len() as u32);
+        let mut stream = self.streams.open("shuffle", u64::from(epoch));
+        let shuffled = Visits::USUAL.order(cells.len(), self.matrix_bytes, &mut stream);
         let order: Vec<u32> = shuffled.into_iter().map(|position| cells[position as usize]).collect();
         let mut sums = EpochSums::default();
         for rows in order.chunks(self.spec.batch_size as usize) {
