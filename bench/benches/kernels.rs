@@ -114,7 +114,7 @@ fn encoded(width: usize, isa: Isa) -> Scene {
 #[library_benchmark]
 #[bench::gram_avx2(args = (128, Isa::Avx2), setup = encoded, config = at_most(2_280_894))]
 #[bench::gram_portable(args = (128, Isa::Portable), setup = encoded, config = at_most(5_352_459))]
-#[bench::residual_avx2(args = (800, Isa::Avx2), setup = encoded, config = at_most(33_013_585))]
+#[bench::residual_avx2(args = (800, Isa::Avx2), setup = encoded, config = at_most(69_275_071))]
 fn decode(mut scene: Scene) -> Scene {
     let _ = std::hint::black_box(scene.layers.decode(&scene.hidden, &mut scene.grad_hidden));
     scene
