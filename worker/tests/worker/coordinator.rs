@@ -65,6 +65,14 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
+    /// Whether a heartbeat said that so many trials train. One that is merely held may still wait for its data, and then
+    /// needs the coordinator, and obeys.
+    pub(crate) fn trains(&self, count: usize) -> bool {
+        let training =
+            |beat: &v1::HeartbeatRequest| beat.running.iter().filter(|one| one.phase == "train").count();
+        self.heartbeats.iter().any(|beat| training(beat) == count)
+    }
+
     fn worker_of(&self, session: &[u8]) -> Result<String, Status> {
         self.sessions.get(session).cloned().ok_or_else(|| Status::unauthenticated("unknown session"))
     }

@@ -99,9 +99,7 @@ fn after_a_restart_the_coordinator_hears_what_runs_before_it_is_asked_for_more()
     world.offer([HOLDS]);
     let trainer = FakeTrainer::new();
     let worker = world.start(2, &trainer);
-    world
-        .shared()
-        .wait_until("it runs", |memory| memory.heartbeats.iter().any(|beat| !beat.running.is_empty()));
+    world.shared().wait_until("it runs", |memory| memory.trains(1));
     world.coordinator.stop();
     let calls_before = world.shared().with(|memory| memory.calls.len());
     world.coordinator.start_again();
@@ -127,9 +125,7 @@ fn the_next_worker_of_a_cache_hands_the_spool_over_and_sets_a_damaged_file_aside
     let trials = world.offer([HOLDS, HOLDS + 1]);
     let trainer = FakeTrainer::new();
     let worker = world.start(2, &trainer);
-    world
-        .shared()
-        .wait_until("both run", |memory| memory.heartbeats.iter().any(|beat| beat.running.len() == 2));
+    world.shared().wait_until("both run", |memory| memory.trains(2));
     world.coordinator.stop();
     trainer.open_gate();
     wait_for_files(world.cache.path(), "outcome");
@@ -161,9 +157,7 @@ fn a_result_that_another_coordinator_is_owed_stays_in_the_spool() {
     world.offer([HOLDS]);
     let trainer = FakeTrainer::new();
     let worker = world.start(1, &trainer);
-    world
-        .shared()
-        .wait_until("it runs", |memory| memory.heartbeats.iter().any(|beat| !beat.running.is_empty()));
+    world.shared().wait_until("it runs", |memory| memory.trains(1));
     world.coordinator.stop();
     trainer.open_gate();
     wait_for_files(world.cache.path(), "outcome");
@@ -230,9 +224,7 @@ fn a_trial_that_never_stops_costs_the_worker_its_process_and_nothing_else() {
     let mut options = world.options(1);
     options.obey_limit = Duration::from_millis(300);
     let worker = RunningWorker::start(options, &trainer);
-    world
-        .shared()
-        .wait_until("it runs", |memory| memory.heartbeats.iter().any(|beat| !beat.running.is_empty()));
+    world.shared().wait_until("it runs", |memory| memory.trains(1));
     worker.orders.give(Order::Drain(DrainCause::Signal));
     let ending = worker.ending();
     assert_eq!((ending.clone(), ending.code()), (Ending::Stopped(75), 75));
@@ -245,9 +237,7 @@ fn a_new_attempt_of_a_trial_that_still_runs_takes_its_place() {
     let trial = world.offer([HOLDS]).remove(0);
     let trainer = FakeTrainer::new();
     let worker = world.start(1, &trainer);
-    world
-        .shared()
-        .wait_until("it runs", |memory| memory.heartbeats.iter().any(|beat| !beat.running.is_empty()));
+    world.shared().wait_until("it runs", |memory| memory.trains(1));
     world.shared().with(|memory| {
         memory.live[0].1 = lease_of(&trial, 2);
         memory.directives.insert((trial.id, 1), v1::Directive::Superseded);
@@ -338,9 +328,7 @@ fn a_drain_gives_running_trials_back() {
     let world = World::new();
     world.offer([HOLDS, HOLDS + 1, 3]);
     let worker = world.start(2, &FakeTrainer::new());
-    world
-        .shared()
-        .wait_until("both run", |memory| memory.heartbeats.iter().any(|beat| beat.running.len() == 2));
+    world.shared().wait_until("both run", |memory| memory.trains(2));
     worker.orders.give(Order::Drain(DrainCause::Signal));
     let ending = worker.ending();
     assert_eq!(ending.code(), 75);
@@ -358,9 +346,7 @@ fn the_coordinator_can_drain_a_worker() {
     let world = World::new();
     world.offer([HOLDS]);
     let worker = world.start(1, &FakeTrainer::new());
-    world
-        .shared()
-        .wait_until("it runs", |memory| memory.heartbeats.iter().any(|beat| !beat.running.is_empty()));
+    world.shared().wait_until("it runs", |memory| memory.trains(1));
     world.shared().with(|memory| memory.drain = true);
     assert_eq!(worker.ending(), Ending::Drained(DrainCause::Coordinator));
     world.shared().with(|memory| assert_eq!(memory.failures[0].kind, "returned"));
